@@ -5,7 +5,7 @@ import PackageDescription
 let modules: [Target] = [
     module("API", needs: [], .hummingbird, .log, .nio, .httpTypes, .crypto, .metrics),
     module("Sync", needs: ["API"], .hummingbird, .log, .nio, .httpTypes, .crypto),
-    module("Accounts", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes, .crypto, .cryptoExtras),
+    module("Accounts", needs: ["API", "Sync"], .hummingbird, .log, .nioPosix, .httpTypes, .crypto, .cryptoExtras),
     module("Settings", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes),
     module("Realtime", needs: ["API", "Sync"], .hummingbirdCore, .log, .nio, .nioPosix, .nioHTTP1, .nioWebSocket,
         .httpTypes, .httpTypesNIO, .lifecycle, .collections, .asyncAlgorithms, .metrics),

@@ -15,7 +15,7 @@ package struct EdgeMiddleware: RouterMiddleware {
         _ request: Request, context: EdgeContext, next: (Request, EdgeContext) async throws -> Response
     ) async throws -> Response {
         var context = context
-        context.client = proxies.client(of: request, from: context.client.address)
+        context.client = proxies.client(of: request.head, from: context.client.address)
         var response: Response
         do {
             response = try await next(request, context)
@@ -58,6 +58,7 @@ extension Problem {
     package func response(requestID: String) -> Response {
         var headers = headers
         headers[.contentType] = "application/problem+json"
+        if status == 401 { headers[.wwwAuthenticate] = "Bearer realm=\"lockstep\"" }
         var writer = JSONWriter()
         writer.write(json(requestID: requestID))
         return Response(

@@ -93,8 +93,7 @@ extension Problem {
 
     package static let unauthenticated = Problem(
         401, "unauthenticated", "Not signed in",
-        detail: "Sign in with POST /api/auth/login and send its token as `Authorization: Bearer <token>`.",
-        headers: [.wwwAuthenticate: "Bearer realm=\"lockstep\""])
+        detail: "Sign in with POST /api/auth/login and send its token as `Authorization: Bearer <token>`.")
 
     package static let crossOrigin = Problem(
         403, "cross_origin", "This origin may not do that",

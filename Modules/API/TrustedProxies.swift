@@ -3,8 +3,7 @@ import Glibc
 #else
 import Darwin
 #endif
-import HTTPTypes
-package import Hummingbird
+package import HTTPTypes
 
 /// Whose `X-Forwarded-*` headers are believed. From anybody else they are ignored: an address that a client makes up
 /// must not get round a throttle, nor a scheme the Secure mark of a cookie.
@@ -46,16 +45,16 @@ package struct TrustedProxies: Sendable {
     }
 
     /// The client behind a request whose TCP peer is `peer`: the last address of X-Forwarded-For that is no proxy of ours.
-    package func client(of request: Request, from peer: String) -> EdgeContext.Client {
+    package func client(of request: HTTPRequest, from peer: String) -> EdgeContext.Client {
         var address = peer
         var scheme = "http"
-        var host = request.head.authority
+        var host = request.authority
         if trusts(peer) {
-            let chain = request.headers[values: .forwardedFor]
+            let chain = request.headerFields[values: .forwardedFor]
                 .flatMap { $0.split(separator: ",").map { String($0.trimmingWhitespace()) } }
             address = chain.last { !trusts($0) } ?? chain.first ?? peer
-            if request.headers[.forwardedProto]?.lowercased() == "https" { scheme = "https" }
-            host = request.headers[.forwardedHost] ?? host
+            if request.headerFields[.forwardedProto]?.lowercased() == "https" { scheme = "https" }
+            host = request.headerFields[.forwardedHost] ?? host
         }
         return .init(address: address, scheme: scheme, origin: host.map { "\(scheme)://\($0.lowercased())" })
     }
