@@ -18,7 +18,8 @@ let app: [Target] = [
     .executableTarget(
         name: "lockstep",
         dependencies: ["API", "Sync", "Accounts", "Settings", "Realtime", "Persistence"].map { .byName(name: $0) } + [
-            .hummingbird, .log, .nio, .nioPosix, .httpTypes, .lifecycle, .metrics, .argumentParser, .configuration,
+            .hummingbird, .hummingbirdCore, .log, .nio, .nioPosix, .nioHTTP1, .unixSignals, .httpTypes, .lifecycle, .metrics, .argumentParser, .configuration,
+            .crypto,
         ],
         path: "App",
         swiftSettings: house()
@@ -100,5 +101,6 @@ extension Target.Dependency {
     static var asyncAlgorithms: Self { .product(name: "AsyncAlgorithms", package: "swift-async-algorithms") }
     static var argumentParser: Self { .product(name: "ArgumentParser", package: "swift-argument-parser") }
     static var configuration: Self { .product(name: "Configuration", package: "swift-configuration") }
+    static var unixSignals: Self { .product(name: "UnixSignals", package: "swift-service-lifecycle") }
     static var lifecycle: Self { .product(name: "ServiceLifecycle", package: "swift-service-lifecycle") }
 }
