@@ -116,7 +116,9 @@ def test_a_killed_and_a_frozen_cluster_come_back_with_their_rows(own_cluster: Cl
     assert database.value("SELECT word FROM kept") == "one"
 
 
-def test_a_physical_backup_comes_back_on_a_new_timeline_and_a_dump_on_the_same(own_cluster: Cluster, tmp_path: Path) -> None:
+def test_a_physical_backup_comes_back_on_a_new_timeline_and_a_dump_on_the_same(
+    own_cluster: Cluster, tmp_path: Path,
+) -> None:
     timeline = "SELECT timeline_id FROM pg_control_checkpoint()"
     database = own_cluster.database()
     database.rows("CREATE TABLE kept (word text)")

@@ -8,11 +8,11 @@ from .postgres import Cluster, Database
 from .proxy import Proxy
 from .realtime import Closed, Realtime
 from .replica import Replica
-from .server import Server
+from .server import Server, lockstep
 from .wait import eventually, free_port
 from .wire import RawHTTP, RawSocket, frame
 
 __all__ = [
     "Client", "Closed", "Cluster", "Database", "Proxy", "RawHTTP", "RawSocket", "Realtime", "Refused", "Replica",
-    "Server", "eventually", "frame", "free_port", "mutation",
+    "Server", "eventually", "frame", "free_port", "lockstep", "mutation",
 ]

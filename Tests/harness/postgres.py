@@ -106,8 +106,8 @@ class Cluster:
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
             speed = [] if durable else ["fsync = off", "synchronous_commit = off", "full_page_writes = off"]
             basics = [
-                "max_connections = 200", "shared_buffers = 64MB", "wal_level = replica", "listen_addresses = '127.0.0.1'",
-                f"unix_socket_directories = '{self.folder}'", "restore_command = 'false'", "logging_collector = off",
+                "max_connections = 200", "shared_buffers = 64MB", "wal_level = replica",
+                "listen_addresses = '127.0.0.1'", f"unix_socket_directories = '{self.folder}'", "restore_command = 'false'", "logging_collector = off",
             ]
             file.write("\n".join(["", *basics, *speed, *settings, ""]))
         self.start()
@@ -220,7 +220,8 @@ class Cluster:
         return _run([binaries() / program, *arguments])
 
     def log_tail(self, lines: int = 40) -> str:
-        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:]) if self.log_path.exists() else ""
+        text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
 
     def _command(self, program: str, *arguments: str | Path) -> str:
         prefix = [f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"] if self.user else []

@@ -37,7 +37,9 @@ def binary() -> Path:
     raise RuntimeError("no lockstep binary: build it (`swift build`) or name one in LOCKSTEP_BINARY")
 
 
-def command(*arguments: str, env: Mapping[str, str] | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def lockstep(
+    *arguments: str, env: Mapping[str, str | None] | None = None, timeout: float = 60,
+) -> subprocess.CompletedProcess[str]:
     """Runs `lockstep <arguments>` to its end, for the commands other than `serve` and for starts that must fail."""
     return subprocess.run(
         [str(binary()), *arguments], env=environment(env or {}), capture_output=True, text=True, timeout=timeout,

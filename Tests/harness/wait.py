@@ -15,7 +15,9 @@ class Hopeless(Exception):
     """Raised by a probe: no waiting will bring the event any more."""
 
 
-def eventually(probe: Callable[[], T], within: float = 10.0, every: float = 0.02, what: str = "") -> T:
+def eventually(
+    probe: Callable[[], T], within: float = 10, every: float = 0.02, what: str = "",
+) -> T:
     """Calls `probe` until it answers something truthy and gives that back.
 
     An exception (but Hopeless) counts as "not yet"; when `within` seconds are over the last one is the cause of the TimeoutError.

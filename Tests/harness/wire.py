@@ -105,7 +105,9 @@ class RawSocket:
 
     # HTTP
 
-    def request(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | str = b"") -> RawHTTP:
+    def request(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | str = b"",
+    ) -> RawHTTP:
         """Sends one request with a correct Content-Length and reads its answer."""
         data = body.encode() if isinstance(body, str) else body
         given = {"Host": self.host, **({"Content-Length": str(len(data))} if data else {}), **(headers or {})}
@@ -131,7 +133,9 @@ class RawSocket:
 
     # WebSocket
 
-    def upgrade(self, token: str | None = None, cursor: str | None = None, headers: dict[str, str] | None = None) -> RawHTTP:
+    def upgrade(
+        self, token: str | None = None, cursor: str | None = None, headers: dict[str, str] | None = None,
+    ) -> RawHTTP:
         """Asks for the upgrade; 101 where it was granted."""
         given = {
             "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
