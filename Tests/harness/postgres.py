@@ -107,7 +107,8 @@ class Cluster:
             speed = [] if durable else ["fsync = off", "synchronous_commit = off", "full_page_writes = off"]
             basics = [
                 "max_connections = 200", "shared_buffers = 64MB", "wal_level = replica",
-                "listen_addresses = '127.0.0.1'", f"unix_socket_directories = '{self.folder}'", "restore_command = 'false'", "logging_collector = off",
+                "listen_addresses = '127.0.0.1'", f"unix_socket_directories = '{self.folder}'",
+                "restore_command = 'false'", "logging_collector = off",
             ]
             file.write("\n".join(["", *basics, *speed, *settings, ""]))
         self.start()
