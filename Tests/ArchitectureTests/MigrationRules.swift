@@ -16,10 +16,11 @@ enum MigrationRules {
             }
             let base = "Migrations/\(groups[1])_\(groups[2])"
             var wrong: [Violation] = []
-            if let other = names[groups[1]], other != base {
-                wrong.append(Violation(path: file.path, line: 1, reason: "\(groups[1]) is \(other)'s number"))
+            let first = names[groups[1], default: base]
+            names[groups[1]] = first
+            if first != base {
+                wrong.append(Violation(path: file.path, line: 1, reason: "\(groups[1]) is \(first)'s number"))
             }
-            names[groups[1]] = base
             let partner = groups[3].isEmpty ? base + ".down.sql" : base + ".sql"
             if !paths.contains(partner) {
                 wrong.append(Violation(path: file.path, line: 1, reason: "\(partner) is missing"))
