@@ -1,0 +1,4 @@
+DROP TABLE device_presence;
+DROP TABLE sessions;
+DROP TABLE devices;
+DROP TABLE users;

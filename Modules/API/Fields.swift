@@ -1,0 +1,120 @@
+import HTTPTypes
+package import Hummingbird
+
+/// A request's JSON object, read member by member. What is wrong is collected with its pointer, so that one answer
+/// names everything; `check()` throws it. Until then a wrong member reads as a harmless value.
+package struct Fields {
+    private let members: [String: JSON]
+    private let pointer: String
+    private var faults: [Problem.Fault] = []
+
+    /// - Throws: 422 `invalid_body` when `json` is not an object.
+    package init(_ json: JSON, at pointer: String = "") throws(Problem) {
+        guard case .object(let members) = json else {
+            throw .invalidBody("A JSON object should stand here.", at: pointer)
+        }
+        self.members = members
+        self.pointer = pointer
+    }
+
+    package func pointer(to name: String) -> String {
+        pointer + "/" + name.escapedForPointer
+    }
+
+    package mutating func fault(_ name: String, _ detail: String) {
+        faults.append(.init(pointer: pointer(to: name), detail: detail))
+    }
+
+    package func check() throws(Problem) {
+        if !faults.isEmpty { throw .invalidBody(faults) }
+    }
+
+    /// The member, or nil when it is absent; null counts as a value.
+    package subscript(_ name: String) -> JSON? { members[name] }
+
+    package mutating func required(_ name: String) -> JSON {
+        if let value = members[name] { return value }
+        fault(name, "This member is missing.")
+        return .null
+    }
+
+    /// A string of so many characters; nil when it is absent.
+    package mutating func optionalString(_ name: String, length: ClosedRange<Int>) -> String? {
+        switch members[name] {
+        case nil, .null?: return nil
+        case .string(let text)? where length.contains(text.count): return text
+        default:
+            fault(name, "A string of \(length.lowerBound) to \(length.upperBound) characters should stand here.")
+            return nil
+        }
+    }
+
+    package mutating func string(_ name: String, length: ClosedRange<Int>) -> String {
+        guard members[name] != nil, members[name] != .null else {
+            fault(name, "A string of \(length.lowerBound) to \(length.upperBound) characters should stand here.")
+            return ""
+        }
+        return optionalString(name, length: length) ?? ""
+    }
+
+    package mutating func optionalInteger(_ name: String, in range: ClosedRange<Int64>) -> Int64? {
+        guard let value = members[name], value != .null else { return nil }
+        if let integer = value.integer, range.contains(integer) { return integer }
+        fault(name, "A whole number from \(range.lowerBound) to \(range.upperBound) should stand here.")
+        return nil
+    }
+
+    package mutating func optionalObject(_ name: String) -> JSON? {
+        switch members[name] {
+        case nil, .null?: return nil
+        case .object? : return members[name]
+        default:
+            fault(name, "A JSON object should stand here.")
+            return nil
+        }
+    }
+}
+
+extension String {
+    /// As a reference token of RFC 6901.
+    package var escapedForPointer: String {
+        replacing("~", with: "~0").replacing("/", with: "~1")
+    }
+}
+
+extension Request {
+    /// The body as JSON.
+    /// - Parameter limit: in bytes; above it 413 `payload_too_large`, and the connection is closed rather than read on.
+    /// - Throws: 422 `invalid_body` for text that is not JSON as we take it; 415 when another type is declared.
+    package func json(upTo limit: Int = 65_536) async throws -> JSON {
+        if let type = headers[.contentType]?.lowercased(), !type.hasPrefix("application/json"),
+            !type.hasPrefix("application/x-www-form-urlencoded"), !type.contains("+json"), !type.hasPrefix("text/plain")
+        {
+            throw Problem(
+                415, "unsupported_media_type", "This call takes JSON",
+                detail: "Send the body as `Content-Type: application/json`.")
+        }
+        if let length = headers[.contentLength].flatMap(Int.init), length > limit {
+            throw Problem.payloadTooLarge("The body may be at most \(limit) bytes.")
+        }
+        let body: ByteBuffer
+        do {
+            body = try await self.body.collect(upTo: limit)
+        } catch let error as any HTTPResponseError where error.status == .contentTooLarge {
+            throw Problem.payloadTooLarge("The body may be at most \(limit) bytes.")
+        }
+        do throws(JSONError) {
+            return try JSON(parsing: body.readableBytesView)
+        } catch {
+            throw Problem.invalidBody("The body cannot be taken: \(error.reason), at byte \(error.offset).")
+        }
+    }
+
+    /// An object as body, or none at all.
+    package func optionalJSON() async throws -> JSON {
+        if headers[.contentLength] == "0" || (headers[.contentLength] == nil && headers[.transferEncoding] == nil) {
+            return .object([:])
+        }
+        return try await json()
+    }
+}

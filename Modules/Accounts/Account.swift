@@ -1,0 +1,77 @@
+package import API
+package import Foundation
+
+/// An e-mail address as its owner wrote it, and the form by which addresses compare.
+package struct EmailAddress: Sendable, Equatable {
+    package let text: String
+    package let key: String
+
+    /// nil when it cannot be one: one @ with something on both sides, no spaces or control characters, at most 254 bytes.
+    /// Whether anybody reads mail there is not for a server without mail to say.
+    package init?(_ text: String) {
+        let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+        guard text.utf8.count <= 254, parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty,
+            text.unicodeScalars.allSatisfy({ !$0.properties.isWhitespace && $0.value >= 0x20 && $0.value != 0x7F })
+        else { return nil }
+        self.text = text
+        key = text.precomposedStringWithCompatibilityMapping.lowercased()
+    }
+}
+
+/// A password as it is hashed: the same characters typed on another keyboard are the same bytes (NFC).
+package struct Password: Sendable {
+    package static let length = 8...256
+
+    package let utf8: [UInt8]
+
+    package init(_ text: String) {
+        utf8 = Array(text.precomposedStringWithCanonicalMapping.utf8)
+    }
+}
+
+package struct User: Sendable, Equatable {
+    package let id: UUID
+    package let email: String
+    package let createdAt: Timestamp
+
+    package init(id: UUID, email: String, createdAt: Timestamp) {
+        self.id = id
+        self.email = email
+        self.createdAt = createdAt
+    }
+}
+
+/// What a client says of the device it runs on when it signs in.
+package struct DeviceDescription: Sendable, Equatable {
+    package static let kinds = ["desktop", "mobile", "web", "other"]
+
+    /// Of an earlier sign-in on this device.
+    package let id: UUID?
+    package let name: String
+    package let kind: String
+
+    package init(id: UUID?, name: String, kind: String) {
+        self.id = id
+        self.name = name
+        self.kind = kind
+    }
+}
+
+/// Why an account is not opened.
+package enum AccountRefusal: Error, Sendable {
+    case emailTaken
+    case wrongCredentials
+
+    package var problem: Problem {
+        switch self {
+        case .emailTaken:
+            Problem(
+                409, "email_taken", "This e-mail address has an account",
+                detail: "Sign in with it, or register another address.")
+        case .wrongCredentials:
+            Problem(
+                401, "wrong_credentials", "E-mail or password is wrong",
+                detail: "No account has this e-mail address and this password.")
+        }
+    }
+}

@@ -1,0 +1,161 @@
+package import API
+import Foundation
+import HTTPTypes
+package import Hummingbird
+package import Sync
+
+/// What Accounts offers on the wire: an account, and sessions on devices.
+package struct AccountsRoutes: Sendable {
+    private let repository: any AccountsRepository
+    private let authenticator: Authenticator
+    private let hasher: PasswordHasher
+    private let feed: ChangeFeed
+    private let attemptsByAddress: RateLimiter<String>
+    private let attemptsByEmail: RateLimiter<String>
+    private let registrationsByAddress: RateLimiter<String>
+
+    /// - Parameter attemptsPerMinute: sign-ins, of an address and of an e-mail each; six times as many registrations of an
+    ///   address, which guess nothing but cost a hash. 0: no limit.
+    package init(
+        repository: any AccountsRepository, authenticator: Authenticator, hasher: PasswordHasher, feed: ChangeFeed,
+        attemptsPerMinute: Int
+    ) {
+        self.repository = repository
+        self.authenticator = authenticator
+        self.hasher = hasher
+        self.feed = feed
+        attemptsByAddress = RateLimiter(perMinute: attemptsPerMinute)
+        attemptsByEmail = RateLimiter(perMinute: attemptsPerMinute)
+        registrationsByAddress = RateLimiter(perMinute: attemptsPerMinute * 6)
+    }
+
+    package func add(to open: RouterGroup<EdgeContext>, authenticated: RouterGroup<EdgeContext>) {
+        open.group("auth")
+            .post("register", use: register)
+            .post("login", use: login)
+        authenticated.group("auth")
+            .post("logout", use: logout)
+            .get("me", use: me)
+    }
+
+    private struct SignIn {
+        let email: EmailAddress
+        let password: Password
+        let device: DeviceDescription
+
+        init(reading json: JSON) throws(Problem) {
+            var fields = try Fields(json)
+            let email = EmailAddress(fields.string("email", length: 1...254))
+            if email == nil, fields["email"]?.string != nil { fields.fault("email", "This is no e-mail address.") }
+            let password = fields.string("password", length: Password.length)
+            let described = fields.optionalObject("device")
+            if described == nil { fields.fault("device", "An object {name, kind} should stand here.") }
+            try fields.check()
+            var device = try Fields(described ?? .object([:]), at: "/device")
+            let name = device.string("name", length: 1...100)
+            let kind = device.string("kind", length: 1...16)
+            if !DeviceDescription.kinds.contains(kind), device["kind"]?.string != nil {
+                device.fault("kind", "One of \(DeviceDescription.kinds.joined(separator: ", ")) should stand here.")
+            }
+            let id = device.optionalString("id", length: 0...64).flatMap { UUID(text: $0) }
+            try device.check()
+            guard let email else { throw .invalidBody("This is no e-mail address.", at: "/email") }
+            self.email = email
+            self.password = Password(password)
+            self.device = DeviceDescription(id: id, name: name, kind: kind)
+        }
+    }
+
+    @Sendable private func register(_ request: Request, _ context: EdgeContext) async throws -> Response {
+        try refuseForeignPage(request, context)
+        if let wait = registrationsByAddress.take(context.client.address) {
+            throw Problem.rateLimited("Too many accounts were opened from this address.", retryAfter: wait)
+        }
+        let body = try SignIn(reading: await request.json())
+        let hash = try await hasher.hash(body.password)
+        let token = SessionToken.make()
+        do {
+            let session = try await repository.register(
+                body.email, passwordHash: hash, device: body.device, tokenHash: token.hash,
+                days: authenticator.sessionDays)
+            return answer(session, token, .created, context)
+        } catch let refusal as AccountRefusal {
+            throw refusal.problem
+        }
+    }
+
+    @Sendable private func login(_ request: Request, _ context: EdgeContext) async throws -> Response {
+        try refuseForeignPage(request, context)
+        let body = try SignIn(reading: await request.json())
+        let waits = [attemptsByAddress.take(context.client.address), attemptsByEmail.take(body.email.key)]
+        if let wait = waits.compactMap(\.self).max() {
+            throw Problem.rateLimited("Too many attempts to sign in.", retryAfter: wait)
+        }
+        let known = try await repository.credentials(of: body.email)
+        guard try await hasher.verify(body.password, against: known?.passwordHash), let known else {
+            throw AccountRefusal.wrongCredentials.problem
+        }
+        let token = SessionToken.make()
+        let session = try await repository.openSession(
+            for: known.user, device: body.device, tokenHash: token.hash, days: authenticator.sessionDays)
+        return answer(session, token, .ok, context)
+    }
+
+    @Sendable private func logout(_ request: Request, _ context: EdgeContext) async throws -> Response {
+        let caller = try context.caller
+        try await repository.endSession(caller.session, of: caller.user)
+        feed.announce(.sessionsEnded(user: caller.user, local: true))
+        return Response(
+            status: .noContent, headers: [.setCookie: authenticator.cookie(nil, client: context.client)])
+    }
+
+    @Sendable private func me(_ request: Request, _ context: EdgeContext) async throws -> Response {
+        let caller = try context.caller
+        guard let user = try await repository.user(caller.user) else { throw Problem.unauthenticated }
+        return .json { writer in
+            writer.raw("{")
+            Self.write(user, caller.device, expires: caller.expires, to: &writer)
+            writer.raw("}")
+        }
+    }
+
+    /// Signing a stranger's browser in to one's own account is an attack too; only a page says Origin.
+    private func refuseForeignPage(_ request: Request, _ context: EdgeContext) throws(Problem) {
+        if case .foreign = authenticator.origins.judge(request.headers, own: context.client.origin) {
+            throw .crossOrigin
+        }
+    }
+
+    private func answer(
+        _ session: OpenedSession, _ token: SessionToken, _ status: HTTPResponse.Status, _ context: EdgeContext
+    ) -> Response {
+        let cookie = authenticator.cookie(token, client: context.client)
+        return .json(status: status, headers: [.setCookie: cookie]) { writer in
+            writer.raw("{\"token\":")
+            writer.plain(token.text)
+            writer.raw(",")
+            Self.write(session.user, session.device, expires: session.expires, to: &writer)
+            writer.raw("}")
+        }
+    }
+
+    private static func write(
+        _ user: User, _ device: Caller.Device, expires: Timestamp, to writer: inout JSONWriter
+    ) {
+        writer.raw("\"expires_at\":")
+        writer.plain(expires.text)
+        writer.raw(",\"user\":{\"id\":")
+        writer.plain(user.id.text)
+        writer.raw(",\"email\":")
+        writer.string(user.email)
+        writer.raw(",\"created_at\":")
+        writer.plain(user.createdAt.text)
+        writer.raw("},\"device\":{\"id\":")
+        writer.plain(device.id.text)
+        writer.raw(",\"name\":")
+        writer.string(device.name)
+        writer.raw(",\"kind\":")
+        writer.plain(device.kind)
+        writer.raw("}")
+    }
+}

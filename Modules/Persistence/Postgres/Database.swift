@@ -1,0 +1,154 @@
+package import FoundationEssentials
+package import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// PostgreSQL, as the repositories use it: one statement a call, each a transaction of its own. Nothing here blocks a
+/// thread of the cooperative pool; a call waits at most about 5 s for the database and then throws `unavailable`.
+package final class Database: Service {
+    private let configuration: DatabaseConfiguration
+    private let loop: DatabaseLoop
+    private let busEvents: AsyncStream<BusEvent>
+    private let nextID = Atomic<Int>(0)
+
+    /// What the bus hears: `established` after every (new) LISTEN, for what was said meanwhile is lost.
+    package enum BusEvent: Sendable, Equatable {
+        case established
+        case payload(String)
+    }
+
+    /// Begins to connect at once.
+    package init(_ configuration: DatabaseConfiguration, logger: Logger) {
+        self.configuration = configuration
+        let (stream, events) = AsyncStream.makeStream(of: BusEvent.self, bufferingPolicy: .bufferingNewest(10_000))
+        busEvents = stream
+        loop = DatabaseLoop(configuration, logger: logger) { event in
+            switch event {
+            case .established: events.yield(.established)
+            case .payload(let payload): events.yield(.payload(payload))
+            }
+        }
+        loop.start()
+    }
+
+    /// Keeps it open until the graceful shutdown; then what is under way is finished.
+    package func run() async throws {
+        try? await gracefulShutdown()
+        loop.stop()
+    }
+
+    /// Ends it without a service group.
+    package func close() { loop.stop() }
+
+    /// Notices of all processes on this database, this one's too. For one consumer.
+    package var notices: AsyncStream<BusEvent> { busEvents }
+
+    /// Sends a notice to all processes; at most 8,000 bytes.
+    package func notify(_ payload: String) async throws {
+        let channel = String(describing: DatabaseConfiguration.channel)
+        _ = try await attempt(.bus, "SELECT pg_notify(\(channel), \(payload))")
+    }
+
+    /// A statement that changes nothing, on a connection that many share.
+    package func read(_ sql: SQL) async throws -> Rows {
+        try await persist(.read, sql, repeatAfterLoss: true)
+    }
+
+    /// A statement that changes what belongs to `user`: behind his own that are under way, behind nobody else's.
+    /// - Parameter idempotent: whether it may run again when the connection was lost and nobody knows if it ran: true
+    ///   for everything that carries a mutation's id.
+    package func write(for user: UUID, _ sql: SQL, idempotent: Bool = true) async throws -> Rows {
+        try await persist(.write(user: user), sql, repeatAfterLoss: idempotent)
+    }
+
+    /// Whether PostgreSQL answers, for /readyz.
+    package func ping() async -> Bool {
+        (try? await attempt(.read, "SELECT 1")) != nil
+    }
+
+    package struct Gauges: Sendable, Equatable {
+        package let connectionsUp: Int
+        package let inFlight: Int
+        package let waiting: Int
+    }
+
+    package var gauges: Gauges {
+        let now = loop.snapshot
+        return Gauges(connectionsUp: now.connectionsUp, inFlight: now.inFlight, waiting: now.waiting)
+    }
+
+    /// Tries again what PostgreSQL undid for the sake of another transaction (at most 4 times, after a random pause), and
+    /// once what was lost with its connection, where that is safe.
+    private func persist(_ demand: Pool.Demand, _ sql: SQL, repeatAfterLoss: Bool) async throws -> Rows {
+        var contentions = 0
+        var losses = 0
+        while true {
+            do {
+                return try await attempt(demand, sql)
+            } catch let error as DatabaseError {
+                if error.isContention, contentions < 4 {
+                    contentions += 1
+                    try await Task.sleep(for: .milliseconds(Int.random(in: 5...80)))
+                } else if error.isStalePlan, losses < 1 {
+                    losses += 1
+                } else if error.kind == .lost || error.isConnectionGone, repeatAfterLoss, losses < 1 {
+                    losses += 1
+                } else {
+                    throw error
+                }
+            }
+        }
+    }
+
+    private func attempt(_ demand: Pool.Demand, _ sql: SQL) async throws -> Rows {
+        let id = nextID.add(1, ordering: .relaxed).newValue
+        let answer = Answer()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                guard answer.wait(continuation) else { return }
+                loop.submit(
+                    .init(
+                        id: id, demand: demand, text: sql.text, bindings: sql.bindings,
+                        deadline: .now + configuration.waitLimit, completion: { answer.give($0) }))
+            }
+        } onCancel: {
+            answer.give(.failure(DatabaseError(.cancelled, message: "the task was cancelled")))
+            loop.cancel(id)
+        }
+    }
+
+    /// Makes sure that whoever waits is resumed exactly once, by the answer or by the cancellation.
+    private final class Answer: Sendable {
+        private enum State {
+            case new, waiting(CheckedContinuation<Rows, any Error>), done(DatabaseError?)
+        }
+
+        private let state = Mutex(State.new)
+
+        /// False when it was cancelled before.
+        func wait(_ continuation: CheckedContinuation<Rows, any Error>) -> Bool {
+            let early = state.withLock { state -> DatabaseError? in
+                if case .done(let error) = state { return error }
+                state = .waiting(continuation)
+                return nil
+            }
+            if let early { continuation.resume(throwing: early) }
+            return early == nil
+        }
+
+        func give(_ result: Result<Rows, DatabaseError>) {
+            let continuation = state.withLock { state -> CheckedContinuation<Rows, any Error>? in
+                switch state {
+                case .waiting(let continuation):
+                    state = .done(nil)
+                    return continuation
+                case .new:
+                    if case .failure(let error) = result { state = .done(error) }
+                    return nil
+                case .done: return nil
+                }
+            }
+            continuation?.resume(with: result.mapError { $0 })
+        }
+    }
+}

@@ -1,0 +1,134 @@
+import Foundation
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// A private PostgreSQL under a data folder, for who has none of his own: made, started and stopped by us, on a Unix
+/// socket that nobody else can reach. Several processes on one folder share it, and the last one stops it; one that was
+/// left running by a process killed in the middle is used again.
+package final class EmbeddedPostgres: Sendable {
+    package struct Failure: Error, Sendable, CustomStringConvertible {
+        package let description: String
+    }
+
+    /// How to reach it, for `DatabaseConfiguration`.
+    package let url: String
+    /// Whether the data are a copy: restored from a backup, so that cursors given out since then mean nothing here.
+    package let restored: Bool
+    private let installation: PostgresInstallation
+    private let data: String
+    /// Shared with every process that uses this one; whoever can hold it alone is the last.
+    private let lock: Int32
+
+    private init(
+        installation: PostgresInstallation, data: String, socket: String, lock: Int32, restored: Bool
+    ) {
+        self.installation = installation
+        self.data = data
+        self.lock = lock
+        self.restored = restored
+        url = "host=\(socket) user=lockstep dbname=lockstep"
+    }
+
+    /// Makes it if there is none, starts it if it does not run, and returns when it takes connections.
+    /// - Throws: `Failure`, one line that says what to do.
+    package static func start(
+        under folder: String, progress: @escaping @Sendable (String) -> Void = { _ in }
+    ) async throws -> EmbeddedPostgres {
+        try await onThread { try begin(folder, progress) }
+    }
+
+    /// Stops it, unless another process uses it.
+    package func stop() async {
+        try? await onThread { [self] in
+            defer { close(lock) }
+            guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { return }
+            _ = try? installation.run("pg_ctl", ["-D", data, "-m", "fast", "-w", "-t", "30", "stop"])
+        }
+    }
+
+    private static func begin(_ folder: String, _ progress: (String) -> Void) throws -> EmbeddedPostgres {
+        let installation = try PostgresInstallation.find()
+        let root = URL(fileURLWithPath: folder).standardizedFileURL.path
+        let data = root + "/postgres"
+        do {
+            try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
+        } catch {
+            throw Failure(description: "cannot make the folder \(root); set LOCKSTEP_DATA_DIR to one that you may write")
+        }
+        try installation.requireEntry(to: root)
+        let lock = open(root + "/users.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard lock >= 0 else {
+            throw Failure(
+                description: "\(root) belongs to somebody else; run as its owner, or set LOCKSTEP_DATA_DIR to another folder")
+        }
+        let starter = try exclusively(root + "/start.lock")
+        defer { close(starter) }
+        guard flock(lock, LOCK_SH | LOCK_NB) == 0 || flock(lock, LOCK_SH) == 0 else {
+            throw Failure(description: "\(root)/users.lock cannot be locked")
+        }
+        let isNew = !FileManager.default.fileExists(atPath: data + "/PG_VERSION")
+        if isNew {
+            progress("making a private PostgreSQL in \(data)")
+            try installation.initialize(data)
+        }
+        try installation.requireOwnership(of: data)
+        try installation.requireVersion(of: data)
+        let socket = try socketFolder(root, installation)
+        if (try? installation.run("pg_ctl", ["-D", data, "status"])) == nil {
+            progress("starting the private PostgreSQL")
+            try installation.startServer(data: data, socket: socket)
+        }
+        _ = try? installation.run("createdb", ["-h", socket, "-U", "lockstep", "lockstep"])
+        let marker = DataMarker(data: data)
+        let restored = !isNew && !marker.fits
+        marker.renew()
+        return EmbeddedPostgres(
+            installation: installation, data: data, socket: socket, lock: lock, restored: restored)
+    }
+
+    /// One process at a time looks and starts.
+    private static func exclusively(_ path: String) throws -> Int32 {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0, flock(descriptor, LOCK_EX) == 0 else {
+            throw Failure(description: "\(path) cannot be locked; remove it if no lockstep runs")
+        }
+        return descriptor
+    }
+
+    /// Where the socket lies: in the data folder, or where the path would be longer than a socket's may be (107 bytes),
+    /// under /tmp. Only its owner may enter.
+    private static func socketFolder(_ root: String, _ installation: PostgresInstallation) throws -> String {
+        var folder = root + "/socket"
+        if folder.utf8.count > 85 {
+            let name = root.utf8.reduce(UInt64(5_381)) { $0 &* 33 &+ UInt64($1) }
+            folder = "/tmp/lockstep-" + String(name, radix: 36)
+        }
+        try? FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try installation.handOver(folder)
+        return folder
+    }
+}
+
+/// Remembers which files on which disk the data are, in the data: a copy has the memory and other files.
+private struct DataMarker {
+    let data: String
+
+    private var path: String { data + "/lockstep_origin" }
+
+    private var current: String {
+        ["PG_VERSION", "global/pg_control"].map { file in
+            var status = stat()
+            guard stat("\(data)/\(file)", &status) == 0 else { return "-" }
+            return "\(status.st_dev):\(status.st_ino)"
+        }.joined(separator: " ")
+    }
+
+    var fits: Bool { (try? String(contentsOfFile: path, encoding: .utf8)) == current }
+
+    func renew() {
+        try? current.write(toFile: path, atomically: false, encoding: .utf8)
+    }
+}

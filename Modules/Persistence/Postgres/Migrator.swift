@@ -1,0 +1,196 @@
+import Crypto
+import Foundation
+
+/// Brings a database's schema to where this binary wants it, and back. A migration is `NNNN_name.sql` with
+/// `NNNN_name.down.sql`; each runs in one transaction, under an advisory lock, so that processes that start together
+/// migrate once. Any number that is missing is applied, in the order of numbers, whatever is applied already.
+package struct Migrator: Sendable {
+    package struct Migration: Sendable, Equatable {
+        package let number: Int
+        /// With the number: `0015_user_settings`.
+        package let name: String
+        let up: String
+        let down: String
+        let checksum: String
+    }
+
+    package enum State: String, Sendable {
+        case applied, pending
+        /// Applied, and its file was changed since.
+        case edited
+        /// Applied by a newer release; this binary does not know it.
+        case unknown
+    }
+
+    package struct Failure: Error, Sendable, CustomStringConvertible {
+        package let description: String
+    }
+
+    private struct Applied {
+        let number: Int
+        let name: String
+        let checksum: String
+    }
+
+    /// Any number that nobody else uses for an advisory lock: "lockstep" in ASCII.
+    private static let lock: Int64 = 0x6C6F_636B_7374_6570
+
+    private let url: String
+    package let migrations: [Migration]
+
+    /// Reads the folder whole before anything is touched.
+    package init(url: String, folder: String) throws {
+        self.url = url
+        migrations = try Self.read(folder)
+    }
+
+    private static func read(_ folder: String) throws -> [Migration] {
+        guard let files = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+            throw Failure(description: "there is no folder of migrations at \(folder)")
+        }
+        let ups = files.filter { $0.hasSuffix(".sql") && !$0.hasSuffix(".down.sql") }.sorted()
+        let migrations = try ups.map { file in
+            let name = String(file.dropLast(4))
+            guard let match = name.wholeMatch(of: /([0-9]{4})_[A-Za-z0-9_]+/), let number = Int(match.1) else {
+                throw Failure(description: "\(file) is not called NNNN_name.sql")
+            }
+            guard files.contains("\(name).down.sql") else {
+                throw Failure(description: "\(file) has no \(name).down.sql")
+            }
+            let up = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
+            let down = try String(contentsOfFile: "\(folder)/\(name).down.sql", encoding: .utf8)
+            let checksum = SHA256.hash(data: Array(up.utf8)).map { byte in
+                (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            }.joined()
+            return Migration(number: number, name: name, up: up, down: down, checksum: checksum)
+        }
+        for (one, next) in zip(migrations, migrations.dropFirst()) where one.number == next.number {
+            throw Failure(description: "\(one.name) and \(next.name) have the same number")
+        }
+        return migrations
+    }
+
+    /// Every migration that is known or applied, in the order of numbers.
+    package func status() async throws -> [(name: String, state: State)] {
+        try await onThread {
+            try compare(DirectConnection(url: url)).sorted { $0.name < $1.name }
+        }
+    }
+
+    /// Applies what is missing. Returns the names of what it applied; `progress` is told each before it starts.
+    @discardableResult
+    package func up(progress: @escaping @Sendable (String) -> Void = { _ in }) async throws -> [String] {
+        try await underLock { connection in
+            let states = try compare(connection)
+            try refuseEdited(states)
+            let pending = Set(states.lazy.filter { $0.state == .pending }.map(\.name))
+            let missing = migrations.filter { pending.contains($0.name) }
+            for migration in missing {
+                progress(migration.name)
+                try run(migration.up, of: migration.name, on: connection) {
+                    try connection.query(
+                        """
+                        INSERT INTO schema_migrations (number, name, checksum)
+                        VALUES (\(migration.number), \(migration.name), \(migration.checksum))
+                        """)
+                }
+            }
+            return missing.map(\.name)
+        }
+    }
+
+    /// Undoes what is above `number` (nil: the last one alone), the highest first.
+    @discardableResult
+    package func down(
+        to number: Int?, progress: @escaping @Sendable (String) -> Void = { _ in }
+    ) async throws -> [String] {
+        try await underLock { connection in
+            let applied = try applied(connection).sorted { $0.number > $1.number }
+            let condemned = number.map { number in applied.filter { $0.number > number } } ?? Array(applied.prefix(1))
+            let known = try condemned.map { applied in
+                guard let migration = migrations.first(where: { $0.name == applied.name }) else {
+                    throw Failure(
+                        description: "\(applied.name) was applied by a newer release; undo it with that release")
+                }
+                return migration
+            }
+            for migration in known {
+                progress(migration.name)
+                try run(migration.down, of: migration.name, on: connection) {
+                    try connection.query("DELETE FROM schema_migrations WHERE number = \(migration.number)")
+                }
+            }
+            return known.map(\.name)
+        }
+    }
+
+    private func underLock<Value: Sendable>(
+        _ work: @escaping @Sendable (DirectConnection) throws -> Value
+    ) async throws -> Value {
+        try await onThread {
+            let connection = try DirectConnection(url: url)
+            try connection.query("SELECT pg_advisory_lock(\(Self.lock))")
+            defer { _ = try? connection.query("SELECT pg_advisory_unlock(\(Self.lock))") }
+            try connection.execute(
+                script: """
+                    CREATE TABLE IF NOT EXISTS schema_migrations (
+                        number integer NOT NULL CONSTRAINT schema_migrations_pkey PRIMARY KEY,
+                        name text NOT NULL, checksum text NOT NULL,
+                        applied_at timestamptz NOT NULL DEFAULT clock_timestamp());
+                    """)
+            return try work(connection)
+        }
+    }
+
+    private func run(_ script: String, of name: String, on connection: DirectConnection, record: () throws -> Void) throws {
+        do {
+            try connection.execute(script: "BEGIN")
+            try connection.execute(script: script)
+            try record()
+            try connection.execute(script: "COMMIT")
+        } catch let error as DatabaseError {
+            _ = try? connection.execute(script: "ROLLBACK")
+            throw Failure(description: "migration \(name) failed and changed nothing: \(error.message)")
+        }
+    }
+
+    private func applied(_ connection: DirectConnection) throws -> [Applied] {
+        let exists = try connection.query("SELECT to_regclass('schema_migrations') IS NOT NULL AS there")
+        guard try exists.first?.decode("there", as: Bool.self) == true else { return [] }
+        return try connection.query("SELECT number, name, checksum FROM schema_migrations").map { row in
+            Applied(
+                number: try row.decode("number"), name: try row.decode("name"), checksum: try row.decode("checksum"))
+        }
+    }
+
+    private func compare(_ connection: DirectConnection) throws -> [(name: String, state: State)] {
+        let applied = try applied(connection)
+        let known = migrations.map { migration -> (name: String, state: State) in
+            guard let found = applied.first(where: { $0.number == migration.number }) else {
+                return (migration.name, .pending)
+            }
+            return (migration.name, found.checksum == migration.checksum ? .applied : .edited)
+        }
+        let unknown = applied.filter { found in !migrations.contains { $0.number == found.number } }
+        return known + unknown.map { ($0.name, .unknown) }
+    }
+
+    private func refuseEdited(_ states: [(name: String, state: State)]) throws {
+        let edited = states.filter { $0.state == .edited }.map(\.name)
+        guard edited.isEmpty else {
+            throw Failure(
+                description: "\(edited.joined(separator: ", ")) was edited after it had been applied; "
+                    + "restore its text and write what you want to change as a new migration")
+        }
+    }
+}
+
+extension Migrator {
+    /// Makes every cursor that was given out worth a reset: the data are not those that they spoke of.
+    package func beginNewEpoch() async throws {
+        try await onThread {
+            _ = try DirectConnection(url: url).query(
+                "UPDATE sync_shared SET epoch_seed = uuid_send(gen_random_uuid())")
+        }
+    }
+}

@@ -1,0 +1,149 @@
+import Foundation
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// PostgreSQL's own programs, and the user that they run as: PostgreSQL refuses to run as root.
+struct PostgresInstallation: Sendable {
+    typealias Failure = EmbeddedPostgres.Failure
+
+    let folder: String
+    /// Whom to become; nil: we are nobody special, and stay who we are.
+    let user: (name: String, id: uid_t, group: gid_t)?
+
+    static func find() throws -> PostgresInstallation {
+        let debian = "/usr/lib/postgresql"
+        let versions = ((try? FileManager.default.contentsOfDirectory(atPath: debian)) ?? [])
+            .compactMap { Int($0) }.sorted(by: >)
+        let folders = versions.map { "\(debian)/\($0)/bin" } + ["/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin"]
+        guard let folder = folders.first(where: { FileManager.default.isExecutableFile(atPath: $0 + "/initdb") }) else {
+            throw Failure(
+                description: "there is no PostgreSQL on this machine; `apt-get install postgresql` installs it, "
+                    + "or set DATABASE_URL to one that runs elsewhere")
+        }
+        guard getuid() == 0 else { return PostgresInstallation(folder: folder, user: nil) }
+        for name in ["postgres", "nobody"] {
+            if let entry = getpwnam(name) {
+                return PostgresInstallation(
+                    folder: folder, user: (name, entry.pointee.pw_uid, entry.pointee.pw_gid))
+            }
+        }
+        throw Failure(description: "PostgreSQL does not run as root, and there is no user `postgres` to run it as")
+    }
+
+    /// Runs one of PostgreSQL's programs to its end.
+    /// - Throws: `Failure` with the last line that it said.
+    @discardableResult
+    func run(_ program: String, _ arguments: [String]) throws -> String {
+        let process = Process()
+        let path = "\(folder)/\(program)"
+        if let user {
+            process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
+            process.arguments = ["--reuid=\(user.id)", "--regid=\(user.group)", "--clear-groups", path] + arguments
+        } else {
+            process.executableURL = URL(fileURLWithPath: path)
+            process.arguments = arguments
+        }
+        // A file, not a pipe: the server that pg_ctl leaves behind would hold a pipe open for ever.
+        let log = NSTemporaryDirectory() + "lockstep-\(UUID().uuidString).log"
+        _ = FileManager.default.createFile(atPath: log, contents: nil)
+        defer { try? FileManager.default.removeItem(atPath: log) }
+        let handle = FileHandle(forWritingAtPath: log)
+        process.standardOutput = handle
+        process.standardError = handle
+        process.standardInput = FileHandle.nullDevice
+        process.currentDirectoryURL = URL(fileURLWithPath: "/")
+        do {
+            try process.run()
+        } catch {
+            throw Failure(description: "\(path) cannot be run: \(error.localizedDescription)")
+        }
+        process.waitUntilExit()
+        let output = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+        guard process.terminationStatus == 0 else {
+            let last = output.split(separator: "\n").last.map(String.init) ?? "it said nothing"
+            throw Failure(description: "\(program) failed: \(last)")
+        }
+        return output
+    }
+
+    func initialize(_ data: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: data, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try handOver(data)
+        try run(
+            "initdb",
+            ["-D", data, "-k", "-U", "lockstep", "-A", "trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"])
+    }
+
+    func startServer(data: String, socket: String) throws {
+        let settings = [
+            "listen_addresses=", "unix_socket_directories=\(socket)", "unix_socket_permissions=0700",
+            "max_connections=60", "shared_buffers=128MB", "wal_compression=on", "jit=off", "max_wal_size=1GB",
+            "log_timezone=UTC", "timezone=UTC", "log_min_messages=warning",
+        ]
+        let log = data + "/server.log"
+        do {
+            try run(
+                "pg_ctl",
+                ["-D", data, "-w", "-t", "60", "-l", log, "-o", settings.map { "-c '\($0)'" }.joined(separator: " "), "start"])
+        } catch {
+            let said = (try? String(contentsOfFile: log, encoding: .utf8))?.split(separator: "\n")
+                .last { $0.contains("FATAL") || $0.contains("PANIC") }
+            throw Failure(
+                description: "the private PostgreSQL does not start: \(said.map(String.init) ?? "\(error)"); "
+                    + "its log is \(log)")
+        }
+    }
+
+    /// Gives a folder to the user that PostgreSQL runs as.
+    func handOver(_ path: String) throws {
+        guard let user else { return }
+        guard chown(path, user.id, user.group) == 0 else {
+            throw Failure(description: "\(path) cannot be given to the user \(user.name)")
+        }
+    }
+
+    /// Every parent folder must let PostgreSQL's user through.
+    func requireEntry(to path: String) throws {
+        guard let user else { return }
+        var folder = "/"
+        for part in URL(fileURLWithPath: path).pathComponents.dropFirst() {
+            folder += (folder == "/" ? "" : "/") + part
+            var status = stat()
+            guard stat(folder, &status) == 0 else { return }
+            let mode = status.st_mode
+            let enters =
+                status.st_uid == user.id ? mode & S_IXUSR != 0
+                : status.st_gid == user.group ? mode & S_IXGRP != 0 : mode & S_IXOTH != 0
+            guard enters else {
+                throw Failure(
+                    description: "PostgreSQL runs as the user \(user.name), who may not enter \(folder); "
+                        + "`chmod o+x \(folder)` lets it, or set LOCKSTEP_DATA_DIR to a folder elsewhere")
+            }
+        }
+    }
+
+    func requireOwnership(of data: String) throws {
+        var status = stat()
+        let owner = user?.id ?? getuid()
+        guard stat(data, &status) == 0, status.st_uid == owner else {
+            throw Failure(
+                description: "\(data) belongs to another user; run as its owner, `chown -R \(user?.name ?? NSUserName()) "
+                    + "\(data)`, or set LOCKSTEP_DATA_DIR to another folder")
+        }
+    }
+
+    /// The data must be of the major version that is installed.
+    func requireVersion(of data: String) throws {
+        let theirs = (try? String(contentsOfFile: data + "/PG_VERSION", encoding: .utf8))?
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+        let ours = try run("postgres", ["--version"]).split(separator: " ").dropFirst(2).first?
+            .split(separator: ".").first.map(String.init)
+        guard let theirs, let ours, theirs != ours else { return }
+        throw Failure(
+            description: "\(data) is of PostgreSQL \(theirs), and \(ours) is installed; install postgresql-\(theirs), "
+                + "or move the data with pg_upgrade")
+    }
+}

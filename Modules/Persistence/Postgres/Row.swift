@@ -1,0 +1,191 @@
+import API
+import CLibPQ
+package import FoundationEssentials
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// The rows of one answer, decoded where they lie.
+package struct Rows: Sendable, RandomAccessCollection {
+    /// Owns the PGresult and clears it when the last row is gone.
+    final class Storage: @unchecked Sendable {
+        // @unchecked: libpq never changes a PGresult once PQgetResult has returned it, and reading one from several
+        // threads is allowed.
+        let result: OpaquePointer
+
+        init(_ result: OpaquePointer) {
+            self.result = result
+        }
+
+        deinit {
+            PQclear(result)
+        }
+    }
+
+    let storage: Storage?
+    package let startIndex = 0
+    package let endIndex: Int
+
+    init(_ result: OpaquePointer?) {
+        storage = result.map(Storage.init)
+        endIndex = result.map { Int(PQntuples($0)) } ?? 0
+    }
+
+    package subscript(position: Int) -> Row { Row(storage: storage, index: Int32(position)) }
+}
+
+package struct Row: Sendable {
+    fileprivate let storage: Rows.Storage?
+    fileprivate let index: Int32
+
+    /// The value in the column of that name; `Optional` where NULL may stand.
+    /// - Throws: `DatabaseError` of kind `undecodable` naming the column, the type wanted and the one found.
+    package func decode<Value: SQLDecodable>(_ column: StaticString, as type: Value.Type = Value.self) throws -> Value {
+        guard let result = storage?.result else { throw failure(column, type, "there is no row") }
+        guard let number = Self.number(of: column, in: result) else {
+            throw failure(column, type, "there is no such column")
+        }
+        if PQgetisnull(result, index, number) == 1 {
+            guard let value = Value.ofNull else { throw failure(column, type, "NULL stands there") }
+            return value
+        }
+        let found = PQftype(result, number)
+        guard let bytes = PQgetvalue(result, index, number), let sqlType = SQLType(rawValue: found) else {
+            throw failure(column, type, "the type with oid \(found) stands there")
+        }
+        let buffer = UnsafeRawBufferPointer(start: bytes, count: Int(PQgetlength(result, index, number)))
+        guard let value = Value(sqlType: sqlType, bytes: buffer) else {
+            throw failure(column, type, "\(sqlType) of \(buffer.count) bytes stands there")
+        }
+        return value
+    }
+
+    private static func number(of column: StaticString, in result: OpaquePointer) -> Int32? {
+        (0..<PQnfields(result)).first { number in
+            guard let name = PQfname(result, number) else { return false }
+            return strcmp(name, UnsafeRawPointer(column.utf8Start).assumingMemoryBound(to: CChar.self)) == 0
+        }
+    }
+
+    private func failure<Value>(_ column: StaticString, _ type: Value.Type, _ what: String) -> DatabaseError {
+        DatabaseError(.undecodable, message: "column \(column) should be \(Value.self), but \(what)")
+    }
+}
+
+/// A type that a column can be read as, from PostgreSQL's binary format.
+package protocol SQLDecodable: Sendable {
+    /// nil when this type is not read from that one.
+    init?(sqlType: SQLType, bytes: UnsafeRawBufferPointer)
+    /// What NULL is; nil: NULL is an error.
+    static var ofNull: Self? { get }
+}
+
+extension SQLDecodable {
+    package static var ofNull: Self? { nil }
+}
+
+extension Optional: SQLDecodable where Wrapped: SQLDecodable {
+    package init?(sqlType: SQLType, bytes: UnsafeRawBufferPointer) {
+        guard let value = Wrapped(sqlType: sqlType, bytes: bytes) else { return nil }
+        self = .some(value)
+    }
+
+    package static var ofNull: Wrapped?? { .some(nil) }
+}
+
+extension String: SQLDecodable {
+    package init?(sqlType: SQLType, bytes: UnsafeRawBufferPointer) {
+        guard sqlType == .text || sqlType == .varchar || sqlType == .name else { return nil }
+        self.init(decoding: bytes, as: UTF8.self)
+    }
+}
+
+extension Int64: SQLDecodable {
+    package init?(sqlType: SQLType, bytes: UnsafeRawBufferPointer) {
+        switch (sqlType, bytes.count) {
+        case (.int8, 8): self = Int64(bigEndian: bytes.loadUnaligned(as: Int64.self))
+        case (.int4, 4): self = Int64(Int32(bigEndian: bytes.loadUnaligned(as: Int32.self)))
+        case (.int2, 2): self = Int64(Int16(bigEndian: bytes.loadUnaligned(as: Int16.self)))
+        default: return nil
+        }
+    }
+}
+
+extension Int: SQLDecodable {
+    package init?(sqlType: SQLType, bytes: UnsafeRawBufferPointer) {
+        guard let value = Int64(sqlType: sqlType, bytes: bytes) else { return nil }
+        self = Int(value)
+    }
+}
+
+extension Bool: SQLDecodable {
+    package init?(sqlType: SQLType, bytes: UnsafeRawBufferPointer) {
+        guard sqlType == .bool, bytes.count == 1 else { return nil }
+        self = bytes[0] != 0
+    }
+}
+
+extension Double: SQLDecodable {
+    package init?(sqlType: SQLType, bytes: UnsafeRawBufferPointer) {
+        guard sqlType == .float8, bytes.count == 8 else { return nil }
+        self.init(bitPattern: UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)))
+    }
+}
+
+extension UUID: SQLDecodable {
+    package init?(sqlType: SQLType, bytes: UnsafeRawBufferPointer) {
+        guard sqlType == .uuid, bytes.count == 16 else { return nil }
+        self.init(uuid: bytes.loadUnaligned(as: uuid_t.self))
+    }
+}
+
+extension Timestamp: SQLDecodable {
+    package init?(sqlType: SQLType, bytes: UnsafeRawBufferPointer) {
+        guard sqlType == .timestamptz, bytes.count == 8 else { return nil }
+        self.init(microseconds: Int64(bigEndian: bytes.loadUnaligned(as: Int64.self)) &+ Self.postgresEpoch)
+    }
+}
+
+extension RawJSON: SQLDecodable {
+    package init?(sqlType: SQLType, bytes: UnsafeRawBufferPointer) {
+        guard sqlType == .json else { return nil }
+        self.init(utf8: Array(bytes))
+    }
+}
+
+extension Array: SQLDecodable where Element: SQLArrayElement & SQLDecodable {
+    package init?(sqlType: SQLType, bytes: UnsafeRawBufferPointer) {
+        guard sqlType == Element.arrayType, bytes.count >= 12 else { return nil }
+        func word(_ offset: Int) -> Int? {
+            guard bytes.count - offset >= 4 else { return nil }
+            return Int(Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self)))
+        }
+        var elements: [Element] = []
+        if word(0) == 1, let count = word(12) {
+            var offset = 20
+            for _ in 0..<count {
+                guard let length = word(offset) else { return nil }
+                offset += 4
+                guard length >= 0, bytes.count - offset >= length,
+                    let element = Element(
+                        sqlType: Element.elementType,
+                        bytes: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length]))
+                else { return nil }
+                elements.append(element)
+                offset += length
+            }
+        }
+        self = elements
+    }
+}
+
+/// Bytes (bytea), which are an array in Swift and one value in SQL.
+package struct Bytes: SQLDecodable {
+    package let bytes: [UInt8]
+
+    package init?(sqlType: SQLType, bytes: UnsafeRawBufferPointer) {
+        guard sqlType == .bytes else { return nil }
+        self.bytes = Array(bytes)
+    }
+}

@@ -1,0 +1,160 @@
+package import API
+package import FoundationEssentials
+package import Sync
+
+/// The read path: what changed beyond a place is an index range over the synced tables, in one statement and so one
+/// snapshot. There is no log to grow or to lose.
+package struct PostgresSync: SyncRepository {
+    private let database: Database
+
+    package init(database: Database) {
+        self.database = database
+    }
+
+    package func heads(of user: UUID) async throws -> Heads {
+        let rows = try await database.answering {
+            try await $0.read(
+                """
+                SELECT sync_epoch(s.epoch_seed, h.user_id) AS epoch, h.version, s.version AS shared, h.floor,
+                    s.floor AS shared_floor, clock_timestamp() AS time
+                FROM sync_heads h CROSS JOIN sync_shared s WHERE h.user_id = \(user)
+                """)
+        }
+        guard let row = rows.first else { throw Problem.unauthenticated }
+        return try Self.heads(row)
+    }
+
+    package func documents(of user: UUID, beyond place: Place?) async throws -> (heads: Heads, documents: [Document]) {
+        let rows = try await database.answering {
+            try await $0.read(place.map { Self.changes(user, beyond: $0) } ?? Self.live(user))
+        }
+        var heads: Heads?
+        var documents: [Document] = []
+        documents.reserveCapacity(rows.count)
+        for row in rows {
+            guard let collection = try row.decode("collection", as: String?.self) else {
+                heads = try Self.heads(row)
+                continue
+            }
+            documents.append(
+                Document(
+                    collection: collection, id: try row.decode("epoch"),
+                    value: try row.decode("value", as: RawJSON?.self), version: try row.decode("version")))
+        }
+        guard let heads else { throw Problem.unauthenticated }
+        return (heads, documents.sorted { $0.version < $1.version })
+    }
+
+    /// The heads as a row without collection, then the documents: their id stands in the column of the epoch.
+    private static func changes(_ user: UUID, beyond place: Place) -> SQL {
+        """
+        \(sql: headRow(user))
+        UNION ALL SELECT 'settings', key, value, version, 0, 0, 0, NULL
+        FROM user_settings WHERE user_id = \(user) AND version > \(place.user)
+        """
+    }
+
+    private static func live(_ user: UUID) -> SQL {
+        """
+        \(sql: headRow(user))
+        UNION ALL SELECT 'settings', key, value, version, 0, 0, 0, NULL
+        FROM user_settings WHERE user_id = \(user) AND value IS NOT NULL
+        """
+    }
+
+    private static func headRow(_ user: UUID) -> SQL {
+        """
+        SELECT NULL::text AS collection, sync_epoch(s.epoch_seed, h.user_id) AS epoch, NULL::json AS value, h.version,
+            s.version AS shared, h.floor, s.floor AS shared_floor, clock_timestamp() AS time
+        FROM sync_heads h CROSS JOIN sync_shared s WHERE h.user_id = \(user)
+        """
+    }
+
+    package func inventory(
+        of user: UUID
+    ) async throws -> (heads: Heads, documents: [(collection: String, id: String, version: Version)]) {
+        let (heads, documents) = try await documents(of: user, beyond: nil)
+        return (heads, documents.map { ($0.collection, $0.id, $0.version) })
+    }
+
+    package func survey(sessions: [UUID], users: [UUID]) async throws -> Survey {
+        let rows = try await database.answering {
+            try await $0.read(
+                """
+                SELECT h.user_id AS id, h.version, false AS session, NULL::timestamptz AS time
+                FROM sync_heads h WHERE h.user_id = ANY (\(users))
+                UNION ALL SELECT s.id, 0, true, NULL FROM sessions s
+                WHERE s.user_id = ANY (\(users)) AND s.id = ANY (\(sessions)) AND s.expires_at > clock_timestamp()
+                UNION ALL SELECT NULL, s.version, false, clock_timestamp() FROM sync_shared s
+                """)
+        }
+        var alive: Set<UUID> = []
+        var heads: [UUID: Version] = [:]
+        var shared: Version = 0
+        var time = Timestamp.now()
+        for row in rows {
+            if let id = try row.decode("id", as: UUID?.self) {
+                if try row.decode("session", as: Bool.self) {
+                    alive.insert(id)
+                } else {
+                    heads[id] = try row.decode("version")
+                }
+            } else {
+                shared = try row.decode("version")
+                time = try row.decode("time")
+            }
+        }
+        return Survey(aliveSessions: alive, heads: heads, shared: shared, time: time)
+    }
+
+    package func refuse(_ mutation: SignedMutation, _ problem: Problem) async throws -> Outcome {
+        let m = mutation.mutation
+        let rows = try await database.answering {
+            try await $0.write(
+                for: mutation.user,
+                """
+                SELECT \(raw: MutationResultRow.columns) FROM mutation_refuse(\(mutation.user), \(mutation.device), \
+                \(m.id), \(m.sequence), \(m.name), \(mutation.fingerprint), \(RawJSON(problem.json()))) AS r
+                """)
+        }
+        return try await settle(mutation, rows) { _, _ in nil }.outcome
+    }
+
+    package func conflicts(of user: UUID) async throws -> [Conflict] {
+        let rows = try await database.answering {
+            try await $0.read(
+                """
+                SELECT c.id, c.name, c.args, c.lost_value, c.collection, c.document_id, c.at,
+                    s.value, coalesce(s.version, 0) AS version
+                FROM sync_conflicts c LEFT JOIN user_settings s
+                    ON c.collection = 'settings' AND s.user_id = c.user_id AND s.key = c.document_id
+                WHERE c.user_id = \(user) ORDER BY c.at DESC, c.id
+                """)
+        }
+        return try rows.map { row in
+            Conflict(
+                id: try row.decode("id"), mutationName: try row.decode("name"), args: try row.decode("args"),
+                lostValue: try row.decode("lost_value", as: RawJSON?.self),
+                current: Document(
+                    collection: try row.decode("collection"), id: try row.decode("document_id"),
+                    value: try row.decode("value", as: RawJSON?.self), version: try row.decode("version")),
+                at: try row.decode("at"))
+        }
+    }
+
+    package func dismissConflict(_ id: UUID, of user: UUID) async throws -> Bool {
+        let rows = try await database.answering {
+            try await $0.write(
+                for: user, "DELETE FROM sync_conflicts WHERE user_id = \(user) AND id = \(id) RETURNING id")
+        }
+        return !rows.isEmpty
+    }
+
+    private static func heads(_ row: Row) throws -> Heads {
+        Heads(
+            epoch: try row.decode("epoch"),
+            place: Place(user: try row.decode("version"), shared: try row.decode("shared")),
+            floor: Place(user: try row.decode("floor"), shared: try row.decode("shared_floor")),
+            time: try row.decode("time"))
+    }
+}

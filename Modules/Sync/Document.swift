@@ -1,0 +1,81 @@
+package import API
+package import FoundationEssentials
+
+/// One entry of a replica. The same epoch, collection, id and version always means the same value.
+package struct Document: Sendable, Hashable {
+    package let collection: String
+    package let id: String
+    /// nil: deleted.
+    package let value: RawJSON?
+    package let version: Version
+
+    package init(collection: String, id: String, value: RawJSON?, version: Version) {
+        self.collection = collection
+        self.id = id
+        self.value = value
+        self.version = version
+    }
+
+    package func write(to writer: inout JSONWriter) {
+        writer.raw("{\"collection\":")
+        writer.plain(collection)
+        writer.raw(",\"id\":")
+        writer.string(id)
+        writer.raw(",\"value\":")
+        if let value { writer.raw(value) } else { writer.raw("null") }
+        writer.raw(",\"version\":")
+        writer.int(version)
+        writer.raw("}")
+    }
+}
+
+/// What one committed mutation did to one user's documents: the step from `previous` to `version`, which is
+/// `previous + 1`.
+package struct Change: Sendable {
+    package let user: UUID
+    package let previous: Version
+    package let version: Version
+    package let documents: [Document]
+    package let mutationIDs: [UUID]
+
+    package init(user: UUID, previous: Version, version: Version, documents: [Document], mutationIDs: [UUID]) {
+        self.user = user
+        self.previous = previous
+        self.version = version
+        self.documents = documents
+        self.mutationIDs = mutationIDs
+    }
+}
+
+/// The answer to "what is new since my cursor?", from one snapshot of the database.
+package struct Pull: Sendable {
+    /// What the reader must stand at for this to fit; nil with a reset.
+    package let previous: Cursor?
+    package let cursor: Cursor
+    package let reset: Bool
+    package let documents: [Document]
+    package let time: Timestamp
+
+    package init(previous: Cursor?, cursor: Cursor, reset: Bool, documents: [Document], time: Timestamp) {
+        self.previous = previous
+        self.cursor = cursor
+        self.reset = reset
+        self.documents = documents
+        self.time = time
+    }
+
+    package var isEmpty: Bool { !reset && previous == cursor }
+
+    /// The members that every transport sends: `previous`, `cursor`, `reset`, `documents`, `server_time`.
+    package func writeMembers(to writer: inout JSONWriter) {
+        writer.raw("\"previous\":")
+        if let previous { writer.plain(previous.text) } else { writer.raw("null") }
+        writer.raw(",\"cursor\":")
+        writer.plain(cursor.text)
+        writer.raw(reset ? ",\"reset\":true" : ",\"reset\":false")
+        writer.raw(",\"documents\":")
+        writer.list(documents) { $1.write(to: &$0) }
+        writer.raw(",\"server_time\":")
+        writer.plain(time.text)
+    }
+}

@@ -1,0 +1,76 @@
+import Crypto
+package import API
+
+/// One kind of mutation: how its arguments are read and what carries it out. A feature exports a list of these, and
+/// both REST and push come in here: one path, two doors.
+package struct MutationVerb: Sendable {
+    package let name: String
+    /// Whether a client may push it; the others are REST's alone.
+    package let pushable: Bool
+    /// Reads the arguments (throws the problem of bad ones), fills in defaults, and says how to carry them out.
+    package let prepare: @Sendable (JSON) throws -> Prepared
+
+    package struct Prepared: Sendable {
+        /// The arguments with their defaults: what makes two requests "the same".
+        package let args: JSON
+        package let apply: @Sendable (SignedMutation) async throws -> Applied
+
+        package init(args: JSON, apply: @escaping @Sendable (SignedMutation) async throws -> Applied) {
+            self.args = args
+            self.apply = apply
+        }
+    }
+
+    package init(name: String, pushable: Bool, prepare: @escaping @Sendable (JSON) throws -> Prepared) {
+        self.name = name
+        self.pushable = pushable
+        self.prepare = prepare
+    }
+}
+
+/// The one way by which synced state changes: finds the verb, reads the arguments, has them applied in one transaction
+/// and announces what changed.
+package struct MutationDoor: Sendable {
+    private let verbs: [String: MutationVerb]
+    private let repository: any SyncRepository
+    private let feed: ChangeFeed
+
+    package init(verbs: [MutationVerb], repository: any SyncRepository, feed: ChangeFeed) {
+        self.verbs = Dictionary(verbs.map { ($0.name, $0) }) { first, _ in first }
+        self.repository = repository
+        self.feed = feed
+    }
+
+    /// Carries one mutation out, once: the same id gives the first answer again. Throws only what is never kept
+    /// (the database away, the account gone); every refusal is an outcome.
+    package func perform(_ mutation: Mutation, for caller: Caller, pushed: Bool = false) async throws -> Outcome {
+        let applied: Applied
+        do {
+            guard let verb = verbs[mutation.name], verb.pushable || !pushed else {
+                throw Problem(
+                    422, "unknown_mutation", "No such mutation",
+                    detail: "No mutation that can be pushed is called “\(mutation.name)”.")
+            }
+            let prepared = try verb.prepare(mutation.args)
+            applied = try await prepared.apply(sign(mutation, prepared.args, for: caller))
+        } catch let problem as Problem where problem.isFinal {
+            return try await repository.refuse(sign(mutation, mutation.args, for: caller), problem)
+        }
+        if let change = applied.change { feed.announce(.changed(change)) }
+        return applied.outcome
+    }
+
+    private func sign(_ mutation: Mutation, _ args: JSON, for caller: Caller) -> SignedMutation {
+        var hash = SHA256()
+        hash.update(data: Array(mutation.name.utf8))
+        hash.update(data: [0x0A])
+        hash.update(data: RawJSON(args).utf8)
+        return SignedMutation(
+            mutation: mutation, user: caller.user, device: caller.device.id, fingerprint: Array(hash.finalize()))
+    }
+}
+
+extension Problem {
+    /// Whether this refusal is the mutation's answer for ever. 401, 413, 429 and 5xx say nothing about the mutation.
+    package var isFinal: Bool { status < 500 && status != 401 && status != 413 && status != 429 }
+}

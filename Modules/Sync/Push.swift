@@ -1,0 +1,62 @@
+package import API
+import FoundationEssentials
+
+/// A queue of mutations as a client sends it, over REST or the socket: read whole (a malformed one is refused whole and
+/// nothing is kept), then carried out in order, each in a transaction of its own.
+package struct Push: Sendable {
+    /// How many mutations one push may carry.
+    package static let most = 500
+
+    package let mutations: [Mutation]
+
+    /// Reads `mutations: [{id, name, args?, base_version?, age_ms?, seq?}]`; none when the member is absent.
+    /// - Throws: 422 `invalid_body` with a pointer to each fault, 413 `payload_too_large` above `most`.
+    package init(reading json: JSON?) throws(Problem) {
+        let list: [JSON]
+        switch json {
+        case nil, .null?: list = []
+        case .array(let elements)?: list = elements
+        default: throw .invalidBody("An array of mutations should stand here.", at: "/mutations")
+        }
+        guard list.count <= Self.most else {
+            throw .payloadTooLarge("A push carries at most \(Self.most) mutations; send the rest in the next one.")
+        }
+        var mutations: [Mutation] = []
+        mutations.reserveCapacity(list.count)
+        for (index, element) in list.enumerated() {
+            mutations.append(try Self.mutation(element, at: "/mutations/\(index)"))
+        }
+        self.mutations = mutations
+    }
+
+    private static func mutation(_ json: JSON, at pointer: String) throws(Problem) -> Mutation {
+        var fields = try Fields(json, at: pointer)
+        let id = UUID(text: fields.string("id", length: 36...36))
+        if id == nil, fields["id"] != nil { fields.fault("id", "A UUID should stand here.") }
+        let name = fields.string("name", length: 1...64)
+        let args = fields.optionalObject("args") ?? .object([:])
+        let base = fields.optionalInteger("base_version", in: 0...9_007_199_254_740_991)
+        let age = fields.optionalInteger("age_ms", in: 0...9_007_199_254_740_991)
+        let sequence = fields.optionalInteger("seq", in: 1...9_007_199_254_740_991)
+        try fields.check()
+        guard let id else { throw .invalidBody("A UUID should stand here.", at: pointer + "/id") }
+        return Mutation(
+            id: id, name: name, args: args, baseVersion: base, ageMilliseconds: age, sequence: sequence)
+    }
+
+    /// Carries them out. When the database goes away in the middle, what has been answered so far is returned and the
+    /// client sends the rest again; when it does so before the first, it throws.
+    package func carryOut(through door: MutationDoor, for caller: Caller) async throws -> [MutationResult] {
+        var results: [MutationResult] = []
+        results.reserveCapacity(mutations.count)
+        for mutation in mutations {
+            do {
+                let outcome = try await door.perform(mutation, for: caller, pushed: true)
+                results.append(MutationResult(id: mutation.id, outcome: outcome))
+            } catch let problem as Problem where problem.status == 503 && !results.isEmpty {
+                break
+            }
+        }
+        return results
+    }
+}
