@@ -1,6 +1,6 @@
 // Signing in, up and out. The cookie that the server sets is the session; no script ever sees or keeps a token.
 
-import { describeDevice } from "/web/device.js";
+import { describeDevice } from "./device.js";
 
 /**
  * A refusal in words (RFC 9457), or what stands in for one when no server answered.

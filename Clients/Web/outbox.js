@@ -14,8 +14,8 @@
  * @property {string} id
  * @property {"applied" | "conflict" | "rejected"} status
  * @property {number} [version]
- * @property {import("/web/replica.js").Document} [document]  what stands, at a conflict
- * @property {import("/web/account.js").Problem} [problem]  why, at a rejection
+ * @property {import("./replica.js").Document} [document]  what stands, at a conflict
+ * @property {import("./account.js").Problem} [problem]  why, at a rejection
  * @property {unknown} [output]
  * @property {boolean} [replayed]
  */

@@ -19,7 +19,10 @@
  * @property {string[]} [mutation_ids]  whose effects it carries, where known
  */
 
-/** A value as it will be once a mutation is applied. @typedef {{collection: string, id: string, value: unknown}} Effect */
+/**
+ * A value as it will be once a mutation is applied.
+ * @typedef {{collection: string, id: string, value: unknown}} Effect
+ */
 
 export class Replica {
     /** @type {Map<string, Document>} */
@@ -34,13 +37,15 @@ export class Replica {
     cursor = null;
 
     /**
-     * The value that the user sees: the latest optimistic copy, else the server's. The same object while nothing changed.
+     * The value that the user sees: the latest optimistic copy, else the server's. The same object while nothing
+     * changed.
      * @param {string} collection
      * @param {string} id
      * @returns {unknown} undefined where there is none
      */
     read(collection, id) {
-        const proposed = [...this.#proposed.values()].flat().findLast((it) => it.collection === collection && it.id === id);
+        const effects = [...this.#proposed.values()].flat();
+        const proposed = effects.findLast((it) => it.collection === collection && it.id === id);
         const value = proposed === undefined ? this.#documents.get(keyOf(collection, id))?.value : proposed.value;
         return value ?? undefined;
     }
