@@ -7,7 +7,7 @@ let modules: [Target] = [
     module("Sync", needs: ["API"], .hummingbird, .log, .nio, .httpTypes, .crypto),
     module("Accounts", needs: ["API", "Sync"], .hummingbird, .log, .nioPosix, .httpTypes, .crypto, .cryptoExtras),
     module("Settings", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes),
-    module("Realtime", needs: ["API", "Sync"], .hummingbirdCore, .log, .nio, .nioPosix, .nioHTTP1, .nioWebSocket,
+    module("Realtime", needs: ["API", "Sync"], .hummingbirdCore, .log, .nio, .nioHTTP1, .nioWebSocket, .nioHTTPTypes,
         .httpTypes, .httpTypesNIO, .lifecycle, .collections, .asyncAlgorithms, .metrics),
     module("Persistence", needs: ["CLibPQ", "API", "Sync", "Accounts", "Settings"], .log, .crypto, .lifecycle,
         .collections, .metrics),
@@ -18,7 +18,8 @@ let app: [Target] = [
     .executableTarget(
         name: "lockstep",
         dependencies: ["API", "Sync", "Accounts", "Settings", "Realtime", "Persistence"].map { .byName(name: $0) } + [
-            .hummingbird, .log, .nio, .nioPosix, .httpTypes, .lifecycle, .metrics, .argumentParser, .configuration,
+            .hummingbird, .hummingbirdCore, .log, .nio, .nioPosix, .nioHTTP1, .unixSignals, .httpTypes, .lifecycle, .metrics, .argumentParser, .configuration,
+            .crypto,
         ],
         path: "App",
         swiftSettings: house()
@@ -91,6 +92,7 @@ extension Target.Dependency {
     static var nioWebSocket: Self { .product(name: "NIOWebSocket", package: "swift-nio") }
     static var httpTypes: Self { .product(name: "HTTPTypes", package: "swift-http-types") }
     static var httpTypesNIO: Self { .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras") }
+    static var nioHTTPTypes: Self { .product(name: "NIOHTTPTypes", package: "swift-nio-extras") }
     static var log: Self { .product(name: "Logging", package: "swift-log") }
     static var metrics: Self { .product(name: "Metrics", package: "swift-metrics") }
     static var crypto: Self { .product(name: "Crypto", package: "swift-crypto") }
@@ -99,5 +101,6 @@ extension Target.Dependency {
     static var asyncAlgorithms: Self { .product(name: "AsyncAlgorithms", package: "swift-async-algorithms") }
     static var argumentParser: Self { .product(name: "ArgumentParser", package: "swift-argument-parser") }
     static var configuration: Self { .product(name: "Configuration", package: "swift-configuration") }
+    static var unixSignals: Self { .product(name: "UnixSignals", package: "swift-service-lifecycle") }
     static var lifecycle: Self { .product(name: "ServiceLifecycle", package: "swift-service-lifecycle") }
 }

@@ -54,6 +54,13 @@ package final class ChangeFeed: Sendable {
     /// The users who wait here, for the comparison of heads.
     package var waitingUsers: [UUID] { state.withLock { Array($0.waiters.keys) } }
 
+    /// Wakes those who wait below these heads.
+    package func wakeWaiting(heads: [UUID: Version], shared: Version) {
+        for user in waitingUsers {
+            wake(user) { $0.isBehind(Place(user: heads[user] ?? 0, shared: shared)) }
+        }
+    }
+
     /// Ends every wait, now and later: the process is about to stop.
     package func close() {
         let woken = state.withLock { state in

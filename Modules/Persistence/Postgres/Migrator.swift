@@ -184,3 +184,13 @@ package struct Migrator: Sendable {
         }
     }
 }
+
+extension Migrator {
+    /// Makes every cursor that was given out worth a reset: the data are not those that they spoke of.
+    package func beginNewEpoch() async throws {
+        try await onThread {
+            _ = try DirectConnection(url: url).query(
+                "UPDATE sync_shared SET epoch_seed = uuid_send(gen_random_uuid())")
+        }
+    }
+}

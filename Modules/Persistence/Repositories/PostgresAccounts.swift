@@ -31,7 +31,7 @@ package struct PostgresAccounts: AccountsRepository {
                     ), session AS (
                         INSERT INTO sessions (user_id, id, device_id, token_hash, expires_at)
                         VALUES (\(user), \(UUID.v7()), \(deviceID), \(tokenHash),
-                            clock_timestamp() + make_interval(days => \(days))) RETURNING expires_at
+                            clock_timestamp() + make_interval(days => \(days)::integer)) RETURNING expires_at
                     )
                     SELECT account.created_at, session.expires_at FROM account, session
                     """, idempotent: false)
@@ -79,7 +79,7 @@ package struct PostgresAccounts: AccountsRepository {
                 )
                 INSERT INTO sessions (user_id, id, device_id, token_hash, expires_at)
                 SELECT \(user.id), \(UUID.v7()), device.id, \(tokenHash),
-                    clock_timestamp() + make_interval(days => \(days))
+                    clock_timestamp() + make_interval(days => \(days)::integer)
                 FROM device RETURNING device_id, expires_at
                 """, idempotent: false)
         }
@@ -116,7 +116,7 @@ package struct PostgresAccounts: AccountsRepository {
                     UPDATE devices SET last_seen_at = clock_timestamp()
                     WHERE user_id = \(caller.user) AND id = \(caller.device.id)
                 )
-                UPDATE sessions SET expires_at = clock_timestamp() + make_interval(days => \(days))
+                UPDATE sessions SET expires_at = clock_timestamp() + make_interval(days => \(days)::integer)
                 WHERE user_id = \(caller.user) AND id = \(caller.session)
                 """)
         }

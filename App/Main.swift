@@ -1,0 +1,169 @@
+import ArgumentParser
+import Foundation
+import Persistence
+
+@main
+struct Lockstep: AsyncParsableCommand {
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "lockstep",
+        abstract: "Keeps the state of a person's devices in step, with PostgreSQL as the only place where it lives.",
+        version: version, subcommands: [Serve.self, Migrate.self, Doctor.self, ShowConfiguration.self])
+
+    /// Every failure is one line that says what happened and what to do.
+    static func main() async {
+        setvbuf(standardOutput, nil, _IOLBF, 0)
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as EmbeddedPostgres.Failure {
+            leave(saying: failure.description)
+        } catch let failure as Migrator.Failure {
+            leave(saying: failure.description)
+        } catch let failure as StartFailure {
+            leave(saying: failure.description)
+        } catch let failure as DatabaseError {
+            leave(saying: "the database refused: \(failure.message)")
+        } catch {
+            exit(withError: error)
+        }
+    }
+
+    private static func leave(saying line: String) -> Never {
+        FileHandle.standardError.write(Data("lockstep: \(line)\n".utf8))
+        Foundation.exit(1)
+    }
+}
+
+/// Why a command does not start.
+struct StartFailure: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// Opened once, because Swift does not let the C variable `stdout` be shared.
+private nonisolated(unsafe) let standardOutput = fdopen(1, "w")
+
+func say(_ line: String) {
+    FileHandle.standardOutput.write(Data((line + "\n").utf8))
+}
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Runs the server.",
+        discussion: "Every option can also be set by the environment variable that its help names; a flag goes first.")
+
+    @OptionGroup var options: Options
+
+    @Flag(inversion: .prefixedNo, help: "Bring the database up to date before serving.")
+    var migrate = true
+
+    func run() async throws {
+        let configuration = try Configuration(options)
+        try await Server.run(configuration, migrate: migrate)
+    }
+}
+
+struct Migrate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Brings the database's schema up to date, or back.", subcommands: [Up.self, Down.self, Status.self])
+
+    struct Up: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Applies every migration that is missing.")
+
+        @OptionGroup var options: Options
+
+        func run() async throws {
+            try await withMigrator(options) { migrator in
+                let names = try await migrator.up { say("applying \($0)") }
+                say(names.isEmpty ? "nothing to apply" : "applied \(names.count)")
+            }
+        }
+    }
+
+    struct Down: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Undoes the last migration, or every one above a number.")
+
+        @OptionGroup var options: Options
+
+        @Option(help: "Undo every migration with a higher number; 0 undoes all.")
+        var to: Int?
+
+        func run() async throws {
+            try await withMigrator(options) { migrator in
+                let names = try await migrator.down(to: to) { say("undoing \($0)") }
+                say(names.isEmpty ? "nothing to undo" : "undone \(names.count)")
+            }
+        }
+    }
+
+    struct Status: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lists every migration and whether it is applied.")
+
+        @OptionGroup var options: Options
+
+        func run() async throws {
+            try await withMigrator(options) { migrator in
+                for (name, state) in try await migrator.status() { say("\(state.rawValue)\t\(name)") }
+            }
+        }
+    }
+}
+
+struct Doctor: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Says whether the database is reachable and up to date.")
+
+    @OptionGroup var options: Options
+
+    @Flag(help: "Begin a new epoch: every device reads everything anew. After a dump was restored into the same cluster.")
+    var newEpoch = false
+
+    func run() async throws {
+        try await withMigrator(options) { migrator in
+            let states = try await migrator.status()
+            let wrong = states.filter { $0.state != .applied }
+            for (name, state) in wrong { say("\(state.rawValue)\t\(name)") }
+            if newEpoch {
+                try await migrator.beginNewEpoch()
+                say("a new epoch has begun: every device resets when it next asks")
+            }
+            guard !wrong.contains(where: { $0.state == .pending || $0.state == .edited }) else {
+                throw StartFailure(description: "the database is not up to date; `lockstep migrate up` brings it there")
+            }
+            say("the database is reachable and up to date: \(states.count) migrations")
+        }
+    }
+}
+
+struct ShowConfiguration: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config", abstract: "Prints the configuration as it is in force, without secrets.")
+
+    @OptionGroup var options: Options
+
+    func run() async throws {
+        for (name, value) in try Configuration(options).listing { say("\(name)=\(value)") }
+    }
+}
+
+/// Runs `work` against the configured database, starting the private PostgreSQL for as long as it takes.
+private func withMigrator(_ options: Options, _ work: (Migrator) async throws -> Void) async throws {
+    let configuration = try Configuration(options)
+    let home = try Home.find()
+    let postgres =
+        configuration.databaseURL == nil ? try await EmbeddedPostgres.start(under: configuration.dataFolder) : nil
+    let url = configuration.databaseURL ?? postgres?.url ?? ""
+    do {
+        try await work(try Migrator(url: url, folder: home.migrations))
+    } catch {
+        await postgres?.stop()
+        throw error
+    }
+    await postgres?.stop()
+}

@@ -1,0 +1,137 @@
+import API
+import Accounts
+import Crypto
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Settings
+import Sync
+
+/// The web app as it leaves the server: pages that carry the user's theme in their root element, so that nothing flashes,
+/// and the files that they name under /web. All of it is read once, at the start.
+struct WebApp: Sendable {
+    private struct File: Sendable {
+        let bytes: [UInt8]
+        let type: String
+        let tag: String
+    }
+
+    private static let types = [
+        "html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8",
+        "svg": "image/svg+xml", "json": "application/json", "png": "image/png", "ico": "image/x-icon",
+        "webmanifest": "application/manifest+json", "woff2": "font/woff2",
+    ]
+
+    private let authenticator: Authenticator
+    private let settings: any SettingsRepository
+    private let files: [String: File]
+    private let pages: [String: String]
+
+    init(home: Home, authenticator: Authenticator, settings: any SettingsRepository) throws {
+        self.authenticator = authenticator
+        self.settings = settings
+        var files: [String: File] = [:]
+        var pages: [String: String] = [:]
+        for path in FileManager.default.enumerator(atPath: home.web)?.compactMap({ $0 as? String }) ?? [] {
+            let url = URL(fileURLWithPath: home.web).appendingPathComponent(path)
+            guard let type = Self.types[url.pathExtension], let data = try? Data(contentsOf: url) else { continue }
+            if path.hasPrefix("pages/"), url.pathExtension == "html" {
+                pages[url.deletingPathExtension().lastPathComponent] = String(decoding: data, as: UTF8.self)
+            } else {
+                let hash = SHA256.hash(data: data).prefix(12).map { String($0, radix: 36) }.joined()
+                files[path] = File(bytes: Array(data), type: type, tag: "\"\(hash)\"")
+            }
+        }
+        self.files = files
+        self.pages = pages
+    }
+
+    func add(to router: Router<EdgeContext>) {
+        router.get("/") { try await page("home", $0, $1, signedIn: false) }
+        router.get("login") { try await page("login", $0, $1, signedIn: false) }
+        router.get("docs") { try await page("docs", $0, $1, signedIn: false) }
+        router.get("app") { _, _ in Response.redirect(to: "/app/settings", type: .normal) }
+        router.get("app/{page}") { request, context in
+            try await page(try context.parameters.require("page"), request, context, signedIn: true)
+        }
+        router.get("web/**", use: file)
+    }
+
+    @Sendable private func file(_ request: Request, _ context: EdgeContext) throws -> Response {
+        let path = request.uri.path.dropFirst("/web/".count)
+        guard let file = files[String(path)] else { throw Problem.notFound }
+        // Asked for anew each time, answered with 304: a new release is there at once.
+        let headers: HTTPFields = [.eTag: file.tag, .cacheControl: "no-cache", .contentType: file.type]
+        if request.alreadyHas(file.tag) { return Response(status: .notModified, headers: headers) }
+        return Response(status: .ok, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: file.bytes)))
+    }
+
+    /// A page, for whoever the cookie says; one under /app without him is a redirect to /login.
+    private func page(
+        _ name: String, _ request: Request, _ context: EdgeContext, signedIn: Bool
+    ) async throws -> Response {
+        var caller: Caller?
+        if case .cookie(let token) = authenticator.credential(in: request.headers) {
+            caller = try await authenticator.caller(bearing: token)
+        }
+        if signedIn, caller == nil { return Response(status: .seeOther, headers: [.location: "/login"]) }
+        guard let template = pages[name] else { return html(notFound, .notFound) }
+        var look = Look()
+        if let caller { look = try await Look(settings.settings(of: caller.user).settings) }
+        let hint = request.headers[.prefersColorScheme]
+        return html(look.fill(template, prefersDark: hint == "dark" || hint == "\"dark\""), .ok)
+    }
+
+    private var notFound: String {
+        Look().fill(pages["not-found"] ?? "<!doctype html><title>Not found</title><p>Not found", prefersDark: false)
+    }
+
+    private func html(_ text: String, _ status: HTTPResponse.Status) -> Response {
+        Response(
+            status: status,
+            headers: [
+                .contentType: "text/html; charset=utf-8", .cacheControl: "no-store",
+                .contentSecurityPolicy: "default-src 'self'; base-uri 'none'; form-action 'self'; "
+                    + "frame-ancestors 'none'; object-src 'none'",
+                .frameOptions: "DENY", .referrerPolicy: "same-origin", .openerPolicy: "same-origin",
+                .permissionsPolicy: "camera=(), microphone=(), geolocation=()",
+                .acceptCH: "Sec-CH-Prefers-Color-Scheme", .criticalCH: "Sec-CH-Prefers-Color-Scheme",
+                .vary: "Cookie, Sec-CH-Prefers-Color-Scheme",
+            ],
+            body: .init(byteBuffer: ByteBuffer(string: text)))
+    }
+}
+
+/// How a page looks to its user: what its root element says.
+private struct Look {
+    var theme = "system"
+    var accessibility = ""
+
+    init() {}
+
+    init(_ settings: [Setting]) {
+        for setting in settings {
+            guard let value = try? JSON(parsing: setting.value.utf8) else { continue }
+            switch setting.key {
+            case "theme": theme = value.string ?? theme
+            case "accessibility":
+                let names = ["reduced_motion", "high_contrast", "large_text"]
+                accessibility = names.filter { value[$0]?.bool == true }.joined(separator: " ")
+            default: break
+            }
+        }
+    }
+
+    /// Only words of our own go into the page: nothing needs escaping.
+    func fill(_ template: String, prefersDark: Bool) -> String {
+        let resolved = theme == "system" ? (prefersDark ? "dark" : "light") : theme
+        return template.replacing("{{theme}}", with: theme).replacing("{{resolved_theme}}", with: resolved)
+            .replacing("{{accessibility}}", with: accessibility)
+    }
+}
+
+extension HTTPField.Name {
+    fileprivate static let prefersColorScheme = Self(unchecked: "sec-ch-prefers-color-scheme")
+    fileprivate static let acceptCH = Self(unchecked: "accept-ch")
+    fileprivate static let criticalCH = Self(unchecked: "critical-ch")
+}

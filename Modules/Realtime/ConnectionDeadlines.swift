@@ -1,0 +1,116 @@
+package import NIOCore
+import NIOHTTPTypes
+
+/// What is demanded of a connection before a request has been read.
+package struct ConnectionLimits: Sendable {
+    /// Bytes of a request's head.
+    package var head = 16_384
+    /// From a head's first byte (or the connection's opening) to its last.
+    package var headTime: TimeAmount = .seconds(30)
+    /// From a head to the end of its body.
+    package var bodyTime: TimeAmount = .seconds(60)
+    /// Between an answer and the next request.
+    package var idle: TimeAmount = .seconds(75)
+    package init() {}
+}
+
+/// Cuts a connection off that does not finish a head or a body in time, or is idle too long. Two handlers share it: one
+/// before the decoder sees bytes come, one behind it sees what they became. One timer, moved on only when it fires.
+final class ConnectionDeadlines: @unchecked Sendable {
+    // @unchecked: touched on the channel's loop only.
+    private enum Phase {
+        case head, body, answer, idle
+    }
+
+    private let limits: ConnectionLimits
+    private var phase = Phase.head
+    private var deadline: NIODeadline
+    private var timer: Scheduled<Void>?
+    private var isOver = false
+    /// What was decided about this connection's upgrade.
+    var admission = RealtimeAdmission.refused
+
+    init(_ limits: ConnectionLimits) {
+        self.limits = limits
+        deadline = .now() + limits.headTime
+    }
+
+    var bytes: Bytes { Bytes(self) }
+    var parts: Parts { Parts(self) }
+
+    /// It became a socket, which has rules of its own.
+    func end(_ channel: any Channel) {
+        isOver = true
+        timer?.cancel()
+    }
+
+    private func watch(_ channel: any Channel) {
+        guard !isOver else { return }
+        timer = channel.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
+            guard !self.isOver, self.phase != .answer || self.deadline > .now() else {
+                if !self.isOver {
+                    self.deadline = .now() + self.limits.idle
+                    self.watch(channel)
+                }
+                return
+            }
+            if self.deadline <= .now() { channel.close(promise: nil) } else { self.watch(channel) }
+        }
+    }
+
+    private func enter(_ phase: Phase, within time: TimeAmount) {
+        self.phase = phase
+        deadline = .now() + time
+    }
+
+    /// Before the decoder.
+    final class Bytes: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private let deadlines: ConnectionDeadlines
+
+        init(_ deadlines: ConnectionDeadlines) { self.deadlines = deadlines }
+
+        func handlerAdded(context: ChannelHandlerContext) { deadlines.watch(context.channel) }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            if case .idle = deadlines.phase {
+                deadlines.enter(.head, within: deadlines.limits.headTime)
+                deadlines.timer?.cancel()
+                deadlines.watch(context.channel)
+            }
+            context.fireChannelRead(data)
+        }
+
+        func channelInactive(context: ChannelHandlerContext) {
+            deadlines.end(context.channel)
+            context.fireChannelInactive()
+        }
+    }
+
+    /// Behind the decoder.
+    final class Parts: ChannelDuplexHandler {
+        typealias InboundIn = HTTPRequestPart
+        typealias InboundOut = HTTPRequestPart
+        typealias OutboundIn = HTTPResponsePart
+        typealias OutboundOut = HTTPResponsePart
+        private let deadlines: ConnectionDeadlines
+
+        init(_ deadlines: ConnectionDeadlines) { self.deadlines = deadlines }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            switch unwrapInboundIn(data) {
+            case .head: deadlines.enter(.body, within: deadlines.limits.bodyTime)
+            case .body: break
+            case .end: deadlines.enter(.answer, within: deadlines.limits.idle)
+            }
+            context.fireChannelRead(data)
+        }
+
+        func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+            if case .end = unwrapOutboundIn(data), case .answer = deadlines.phase {
+                deadlines.enter(.idle, within: deadlines.limits.idle)
+            }
+            context.write(data, promise: promise)
+        }
+    }
+}

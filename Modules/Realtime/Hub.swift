@@ -1,0 +1,163 @@
+package import API
+package import FoundationEssentials
+package import Logging
+import Metrics
+package import NIOCore
+package import Sync
+import Synchronization
+
+/// All sockets of this process, sharded by event loop: each shard is touched on its own loop only, so nothing in it is
+/// locked. The hub hears every change from the feed and passes it to the shards, which write it from the loop.
+package final class Hub: Sendable {
+    /// What is demanded of sockets; shorter in tests.
+    package struct Limits: Sendable {
+        /// Of one user at this process.
+        package var socketsPerUser = 20
+        package var ping: TimeAmount = .seconds(25)
+        /// Without a frame from the client, and without a byte taken by it.
+        package var silence: TimeAmount = .seconds(60)
+        package var authentication: TimeAmount = .seconds(5)
+        /// For the rest of a message that was begun.
+        package var message: TimeAmount = .seconds(30)
+        package var tick: TimeAmount = .seconds(1)
+        package var pullsPerShard = 32
+        package init() {}
+    }
+
+    /// What sockets need of the rest of the house.
+    package struct Needs: Sendable {
+        let reader: SyncReader
+        let clock: ServerClock
+        let authenticate: @Sendable (String) async throws -> Caller?
+        let push: @Sendable (JSON, Caller) async throws -> [MutationResult]
+
+        /// - Parameters:
+        ///   - authenticate: who bears this token; nil: nobody.
+        ///   - push: carries out {mutations: […]}; throws the problem of a malformed one.
+        package init(
+            reader: SyncReader, clock: ServerClock,
+            authenticate: @escaping @Sendable (String) async throws -> Caller?,
+            push: @escaping @Sendable (JSON, Caller) async throws -> [MutationResult]
+        ) {
+            self.reader = reader
+            self.clock = clock
+            self.authenticate = authenticate
+            self.push = push
+        }
+    }
+
+    private struct State {
+        var socketsOfUser: [UUID: Int] = [:]
+        var presence: Presence?
+        var stopping = false
+    }
+
+    let needs: Needs
+    let limits: Limits
+    let logger: Logger
+    private let shards: [HubShard]
+    private let state = Mutex(State())
+    private let gauge = Gauge(label: "lockstep_sockets")
+
+    package init(loops: any EventLoopGroup, feed: ChangeFeed, needs: Needs, limits: Limits = Limits(), logger: Logger) {
+        self.needs = needs
+        self.limits = limits
+        self.logger = logger
+        shards = loops.makeIterator().map { HubShard(loop: $0, limits: limits) }
+        feed.listen { [weak self] event in self?.hear(event) }
+        for shard in shards { shard.start(needs) }
+    }
+
+    /// The one who is told which devices come and go; set once by the composition root.
+    package func report(to presence: Presence) {
+        state.withLock { $0.presence = presence }
+    }
+
+    private func hear(_ event: ChangeFeed.Event) {
+        switch event {
+        case .changed(let change): each(having: change.user) { $0.deliver(change) }
+        case .hint(let user, let version): each(having: user) { $0.hint(user, version) }
+        case .shared(let version, _): for shard in shards { shard.onLoop { $0.hintAll(shared: version) } }
+        case .sessionsEnded, .presence: break
+        }
+    }
+
+    private func each(having user: UUID, _ body: @escaping @Sendable (HubShard) -> Void) {
+        guard state.withLock({ $0.socketsOfUser[user] != nil }) else { return }
+        for shard in shards { shard.onLoop(body) }
+    }
+
+    /// Hands a user's devices to his sockets.
+    package func tell(_ user: UUID, _ devices: [PresentDevice]) {
+        each(having: user) { $0.tell(user, devices) }
+    }
+
+    /// The sockets there are, for the comparison of heads: their sessions and users.
+    func census() async -> (sessions: [UUID], users: Set<UUID>) {
+        var sessions: [UUID] = []
+        var users: Set<UUID> = []
+        for shard in shards {
+            guard let part = try? await shard.loop.submit({ shard.census() }).get() else { continue }
+            sessions += part.sessions
+            users.formUnion(part.users)
+        }
+        return (sessions, users)
+    }
+
+    /// Closes the sockets of `asked` sessions that are not among `alive`; hints all others at where the heads are.
+    func apply(_ survey: Survey, asked: Set<UUID>) {
+        for shard in shards { shard.onLoop { $0.apply(survey, asked: asked) } }
+    }
+
+    func shard(of loop: any EventLoop) -> HubShard? {
+        shards.first { $0.loop === loop }
+    }
+
+    /// Counts a new socket of this user; false: he has too many.
+    func admit(_ caller: Caller) -> Bool {
+        let presence = state.withLock { state -> Presence?? in
+            let count = state.socketsOfUser[caller.user] ?? 0
+            guard count < limits.socketsPerUser else { return .none }
+            state.socketsOfUser[caller.user] = count + 1
+            return .some(state.presence)
+        }
+        guard let presence else { return false }
+        gauge.record(Double(totalSockets))
+        presence?.opened(DeviceKey(user: caller.user, device: caller.device.id))
+        return true
+    }
+
+    func leave(_ caller: Caller) {
+        let presence = state.withLock { state in
+            let left = (state.socketsOfUser[caller.user] ?? 1) - 1
+            state.socketsOfUser[caller.user] = left > 0 ? left : nil
+            return state.presence
+        }
+        gauge.record(Double(totalSockets))
+        presence?.closed(DeviceKey(user: caller.user, device: caller.device.id))
+    }
+
+    private var totalSockets: Int { state.withLock { $0.socketsOfUser.values.reduce(0, +) } }
+
+    var isStopping: Bool { state.withLock { $0.stopping } }
+
+    /// Tells every socket that the server stops (1001), spread over a time that grows with their number, up to `longest`:
+    /// they must not all come back at once.
+    package func shutdown(longest: Duration = .seconds(3)) async {
+        let count = state.withLock { state in
+            state.stopping = true
+            return state.socketsOfUser.values.reduce(0, +)
+        }
+        let over = min(longest, .milliseconds(count * 10))
+        for shard in shards { shard.onLoop { $0.closeAll(over: TimeAmount(over)) } }
+        try? await Task.sleep(for: over + .milliseconds(100))
+    }
+}
+
+extension EventLoopIterator {
+    fileprivate func map<Value>(_ body: (any EventLoop) -> Value) -> [Value] {
+        var values: [Value] = []
+        for loop in self { values.append(body(loop)) }
+        return values
+    }
+}

@@ -1,0 +1,138 @@
+import Foundation
+package import HummingbirdCore
+package import Logging
+package import NIOCore
+package import NIOHTTP1
+package import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+import NIOWebSocket
+package import API
+import Sync
+
+/// Who may have a socket, decided before the upgrade.
+package enum RealtimeAdmission: Sendable {
+    case caller(Caller)
+    /// Neither cookie nor header: the first message must be `auth`.
+    case anonymous
+    /// A token that is worth nothing: the socket is opened and closed with 4401, which a browser can read.
+    case badToken
+    /// No socket: the request goes on to the router, which answers it.
+    case refused
+}
+
+/// An HTTP/1 connection that can become a WebSocket at `GET /api/realtime`, on the same port as everything else.
+package struct RealtimeServerChannel: HTTPChannelHandler {
+    /// A connection that has not said yet what it is.
+    package struct Value: ServerChildChannelValue {
+        package let channel: any Channel
+        fileprivate let negotiated: EventLoopFuture<Negotiated>
+    }
+
+    package enum Negotiated: Sendable {
+        case http(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>)
+        case socket(any Channel)
+    }
+
+    package static let path = "/api/realtime"
+    private static let subprotocol = "lockstep.v1"
+
+    package let responder: HTTPChannelHandler.Responder
+    private let hub: Hub
+    private let limits: ConnectionLimits
+    private let admit: @Sendable (HTTPRequestHead, _ peer: String) async -> RealtimeAdmission
+
+    package init(
+        hub: Hub, limits: ConnectionLimits = ConnectionLimits(), responder: @escaping HTTPChannelHandler.Responder,
+        admit: @escaping @Sendable (HTTPRequestHead, _ peer: String) async -> RealtimeAdmission
+    ) {
+        self.hub = hub
+        self.limits = limits
+        self.responder = responder
+        self.admit = admit
+    }
+
+    package func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+        channel.eventLoop.makeCompletedFuture {
+            let deadlines = ConnectionDeadlines(limits)
+            try channel.pipeline.syncOperations.addHandler(deadlines.bytes)
+            var configuration = NIOUpgradableHTTPServerPipelineConfiguration<Negotiated>(
+                upgradeConfiguration: .init(upgraders: [upgrader(deadlines)]) { channel in
+                    channel.eventLoop.makeCompletedFuture { .http(try Self.http(channel, deadlines, logger)) }
+                })
+            configuration.enablePipelining = false
+            configuration.enableResponseHeaderValidation = false
+            configuration.decoderConfiguration.maxHeaderListSize = limits.head
+            configuration.decoderConfiguration.maxHeaderFieldSize = limits.head
+            configuration.decoderConfiguration.maxHeaderFieldCount = 100
+            let negotiated = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
+                configuration: configuration)
+            return Value(channel: channel, negotiated: negotiated)
+        }
+    }
+
+    private static func http(
+        _ channel: any Channel, _ deadlines: ConnectionDeadlines, _ logger: Logger
+    ) throws -> NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart> {
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+        try pipeline.addHandler(deadlines.parts)
+        try pipeline.addHandler(HTTPConnectionStateHandler(logger: logger))
+        return try NIOAsyncChannel(
+            wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+    }
+
+    private func upgrader(_ deadlines: ConnectionDeadlines) -> NIOTypedWebSocketServerUpgrader<Negotiated> {
+        let hub = hub
+        let admit = admit
+        return NIOTypedWebSocketServerUpgrader(
+            maxFrameSize: 65_536, enableAutomaticErrorHandling: false,
+            shouldUpgrade: { channel, head in
+                guard head.method == .GET, head.uri.prefix(while: { $0 != "?" }) == Self.path,
+                    let headers = Self.offer(head)
+                else { return channel.eventLoop.makeSucceededFuture(nil) }
+                let peer = channel.remoteAddress?.ipAddress ?? "local"
+                return channel.eventLoop.makeFutureWithTask { await admit(head, peer) }.map { verdict in
+                    if case .refused = verdict { return nil }
+                    deadlines.admission = verdict
+                    return headers
+                }
+            },
+            upgradePipelineHandler: { channel, head in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let shard = hub.shard(of: channel.eventLoop) else { throw ChannelError.inappropriateOperationForState }
+                    deadlines.end(channel)
+                    let socket = Socket(
+                        hub: hub, shard: shard, admission: deadlines.admission, cursor: Self.cursor(head.uri))
+                    try channel.syncOptions?.setOption(.writeBufferWaterMark, value: .init(low: 32_768, high: 65_536))
+                    try channel.pipeline.syncOperations.addHandler(socket)
+                    return .socket(channel)
+                }
+            })
+    }
+
+    /// The headers of the answer; nil when only other subprotocols than ours are offered.
+    private static func offer(_ head: HTTPRequestHead) -> HTTPHeaders? {
+        let offered = head.headers[canonicalForm: "sec-websocket-protocol"]
+        if offered.isEmpty { return [:] }
+        return offered.contains { $0 == subprotocol } ? ["Sec-WebSocket-Protocol": subprotocol] : nil
+    }
+
+    private static func cursor(_ uri: String) -> Cursor? {
+        for pair in uri.drop(while: { $0 != "?" }).dropFirst().split(separator: "&") where pair.hasPrefix("cursor=") {
+            return pair.dropFirst(7).removingPercentEncoding.flatMap { Cursor($0) }
+        }
+        return nil
+    }
+
+    package func handle(value: Value, logger: Logger) async {
+        do {
+            switch try await value.negotiated.get() {
+            case .http(let channel): await handleHTTP(asyncChannel: channel, logger: logger)
+            // The socket lives on its loop; the connection's task has only to outlive it.
+            case .socket(let channel): try await channel.closeFuture.get()
+            }
+        } catch {
+            logger.trace("A connection ended before its first request", metadata: ["error": "\(error)"])
+        }
+    }
+}
