@@ -45,7 +45,7 @@ struct Routes: Sendable {
             .add(to: authenticated)
         api.get("realtime", use: withoutUpgrade)
         Operations(database: database, metrics: metrics, home: home, migrations: migrations).add(to: router)
-        try WebApp(home: home, authenticator: authenticator, settings: settings).add(to: router)
+        try WebApp(home: home, authenticator: authenticator, accounts: accounts, settings: settings).add(to: router)
         router.refuseOtherMethods()
         return router
     }

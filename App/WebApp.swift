@@ -23,12 +23,16 @@ struct WebApp: Sendable {
     ]
 
     private let authenticator: Authenticator
+    private let accounts: any AccountsRepository
     private let settings: any SettingsRepository
     private let files: [String: File]
     private let pages: [String: String]
 
-    init(home: Home, authenticator: Authenticator, settings: any SettingsRepository) throws {
+    init(
+        home: Home, authenticator: Authenticator, accounts: any AccountsRepository, settings: any SettingsRepository
+    ) throws {
         self.authenticator = authenticator
+        self.accounts = accounts
         self.settings = settings
         var files: [String: File] = [:]
         var pages: [String: String] = [:]
@@ -77,7 +81,11 @@ struct WebApp: Sendable {
         if signedIn, caller == nil { return Response(status: .seeOther, headers: [.location: "/login"]) }
         guard let template = pages[name] else { return html(notFound, .notFound) }
         var look = Look()
-        if let caller { look = try await Look(settings.settings(of: caller.user).settings) }
+        if let caller {
+            async let user = accounts.user(caller.user)
+            look = try await Look(settings.settings(of: caller.user).settings)
+            look.email = try await user?.email ?? ""
+        }
         let hint = request.headers[.prefersColorScheme]
         return html(look.fill(template, prefersDark: hint == "dark" || hint == "\"dark\""), .ok)
     }
@@ -106,6 +114,7 @@ struct WebApp: Sendable {
 private struct Look {
     var theme = "system"
     var accessibility = ""
+    var email = ""
 
     init() {}
 
@@ -122,11 +131,16 @@ private struct Look {
         }
     }
 
-    /// Only words of our own go into the page: nothing needs escaping.
+    /// All but the address are words of our own; it goes in last, so that nothing in it is filled in.
     func fill(_ template: String, prefersDark: Bool) -> String {
         let resolved = theme == "system" ? (prefersDark ? "dark" : "light") : theme
         return template.replacing("{{theme}}", with: theme).replacing("{{resolved_theme}}", with: resolved)
-            .replacing("{{accessibility}}", with: accessibility)
+            .replacing("{{accessibility}}", with: accessibility).replacing("{{email}}", with: Self.escape(email))
+    }
+
+    private static func escape(_ text: String) -> String {
+        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+            .replacing("\"", with: "&quot;").replacing("'", with: "&#39;")
     }
 }
 

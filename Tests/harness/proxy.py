@@ -31,6 +31,7 @@ class Proxy:
         self._delay = {"up": 0.0, "down": 0.0}
         self._open: set[_Link] = set()
         self._refuse = False
+        self._refuse_upgrades = False
         self._loop = asyncio.new_event_loop()
         self._flow = {"up": asyncio.Event(), "down": asyncio.Event()}
         for gate in self._flow.values():
@@ -75,6 +76,27 @@ class Proxy:
             self._refuse = False
         self._do(act)
 
+    def refuse_upgrades(self) -> None:
+        """Ends the sockets, and answers 403 to whoever asks for one, until `accept_upgrades`: as some companies do."""
+        def act() -> None:
+            self._refuse_upgrades = True
+            for link in list(self._open):
+                if link.upgraded:
+                    link.close(reset=True)
+        self._do(act)
+
+    def accept_upgrades(self) -> None:
+        def act() -> None:
+            self._refuse_upgrades = False
+        self._do(act)
+
+    def silence_sockets(self) -> None:
+        """The sockets that are open now stay open, and nothing passes on them any more; all else works."""
+        def act() -> None:
+            for link in self._open:
+                link.silent = link.upgraded
+        self._do(act)
+
     def open_connections(self) -> int:
         return self._do(lambda: len(self._open))
 
@@ -105,14 +127,16 @@ class Proxy:
         self._open.add(link)
         try:
             await asyncio.gather(
-                self._pass(reader, target_writer, "up"), self._pass(target_reader, writer, "down"))
+                self._pass(link, reader, target_writer, "up"), self._pass(link, target_reader, writer, "down"))
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
             self._open.discard(link)
             link.close(reset=False)
 
-    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, direction: str) -> None:
+    async def _pass(
+        self, link: _Link, source: asyncio.StreamReader, sink: asyncio.StreamWriter, direction: str,
+    ) -> None:
         loop = asyncio.get_running_loop()
         pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=64)
 
@@ -133,6 +157,14 @@ class Proxy:
         try:
             while True:
                 piece = await source.read(65536)
+                # Browsers ask for a socket on a connection of its own, in one piece.
+                if direction == "up" and b"upgrade: websocket" in piece.lower():
+                    link.upgraded = True
+                    if self._refuse_upgrades:
+                        await link.refuse()
+                        return
+                if link.silent and piece:
+                    continue
                 if direction == "up":
                     self.bytes_up += len(piece)
                 else:
@@ -161,6 +193,14 @@ class _Link:
 
     def __init__(self, client: asyncio.StreamWriter, target: asyncio.StreamWriter) -> None:
         self.sides = (client, target)
+        self.upgraded = False
+        self.silent = False
+
+    async def refuse(self) -> None:
+        client = self.sides[0]
+        client.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await client.drain()
+        self.close(reset=False)
 
     def close(self, reset: bool) -> None:
         for side in self.sides:

@@ -1,0 +1,84 @@
+"""Fixtures of the browser's tests: one Chromium for all of them, and devices in contexts of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from harness import Client, Server
+from harness.browser import Device
+
+_DELAYS = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium. One that is missing fails the tests: skipping them would look like success."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    assert path is not None, "no chromium: `apt-get install chromium`, or name one in CHROMIUM"
+    # Chromium's sandbox refuses to start as root.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Callable[..., Device]]:
+    """Opens browsers: `device(server or url, kind="desktop", **context options)`, signed in as nobody yet."""
+    devices: list[Device] = []
+
+    def open_device(
+        server: Server | str | None = None, kind: Literal["desktop", "phone"] = "desktop", **options: Any,
+    ) -> Device:
+        url = server if isinstance(server, str) else (server or request.getfixturevalue("shared_server")).url
+        devices.append(Device(browser, url, kind, **options))
+        return devices[-1]
+
+    yield open_device
+    for opened in devices:
+        opened.close()
+
+
+@pytest.fixture
+def email() -> str:
+    return f"user-{uuid.uuid4().hex[:12]}@example.org"
+
+
+@pytest.fixture
+def beside(request: pytest.FixtureRequest) -> Iterator[Callable[[Device, str], Client]]:
+    """One more device of a browser's user, over REST: `beside(device, email)`."""
+    clients: list[Client] = []
+
+    def sign_in(device: Device, email: str) -> Client:
+        clients.append(Client(device.url, name="Beside"))
+        return clients[-1].login(email)
+
+    yield sign_in
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def report_delays(request: pytest.FixtureRequest) -> Callable[[str, list[float]], None]:
+    """Puts the median and the worst of some delays, in milliseconds, on the terminal's last page."""
+    def report(what: str, delays: list[float]) -> None:
+        lines = request.config.stash.setdefault(_DELAYS, [])
+        lines.append(f"{what}: median {statistics.median(delays):.0f} ms, worst {max(delays):.0f} ms ({len(delays)} changes)")
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    lines = config.stash.get(_DELAYS, [])
+    if lines:
+        terminalreporter.section("how long a change took to the other device")
+        for line in lines:
+            terminalreporter.write_line(line)
