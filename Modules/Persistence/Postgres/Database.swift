@@ -82,10 +82,12 @@ package final class Database: Service {
     private func persist(_ demand: Pool.Demand, _ sql: SQL, repeatAfterLoss: Bool) async throws -> Rows {
         var contentions = 0
         var losses = 0
+        let deadline = ContinuousClock.now + configuration.callLimit
         while true {
             do {
-                return try await attempt(demand, sql)
+                return try await attempt(demand, sql, deadline: deadline)
             } catch let error as DatabaseError {
+                guard .now < deadline else { throw error }
                 if error.isContention, contentions < 4 {
                     contentions += 1
                     try await Task.sleep(for: .milliseconds(Int.random(in: 5...80)))
@@ -100,7 +102,9 @@ package final class Database: Service {
         }
     }
 
-    private func attempt(_ demand: Pool.Demand, _ sql: SQL) async throws -> Rows {
+    private func attempt(
+        _ demand: Pool.Demand, _ sql: SQL, deadline: ContinuousClock.Instant? = nil
+    ) async throws -> Rows {
         let id = nextID.add(1, ordering: .relaxed).newValue
         let answer = Answer()
         return try await withTaskCancellationHandler {
@@ -109,7 +113,7 @@ package final class Database: Service {
                 loop.submit(
                     .init(
                         id: id, demand: demand, text: sql.text, bindings: sql.bindings,
-                        deadline: .now + configuration.waitLimit, completion: { answer.give($0) }))
+                        deadline: deadline ?? .now + configuration.callLimit, completion: { answer.give($0) }))
             }
         } onCancel: {
             answer.give(.failure(DatabaseError(.cancelled, message: "the task was cancelled")))

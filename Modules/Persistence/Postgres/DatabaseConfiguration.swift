@@ -7,10 +7,10 @@ package struct DatabaseConfiguration: Sendable {
 
     let conninfo: String
     let lanes: [Pool.Lane]
-    /// How long a statement may wait for a connection: 503 within 5 s.
-    let waitLimit: Duration = .seconds(4)
+    /// How long a call may take in all, from the wait for a connection to the last attempt's answer: 503 within 5 s.
+    let callLimit: Duration = .milliseconds(4_500)
     /// A connection that has not answered for so long is given up; its statements end sooner by `statement_timeout`.
-    let answerLimit: Duration = .seconds(8)
+    let answerLimit: Duration = .seconds(6)
     let connectLimit: Duration = .seconds(5)
     let mostWaiting = 4_096
 
@@ -33,6 +33,8 @@ package struct DatabaseConfiguration: Sendable {
             ("application_name", "lockstep"), ("connect_timeout", "5"), ("client_encoding", "UTF8"),
             ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
             ("tcp_user_timeout", "10000"),
+            // A server that still recovers lets readers in, and they would stay with the timeline it has then.
+            ("target_session_attrs", "read-write"),
         ]
         var options =
             "-c TimeZone=UTC -c idle_in_transaction_session_timeout=10s -c client_min_messages=warning -c jit=off"
@@ -60,11 +62,12 @@ package struct DatabaseConfiguration: Sendable {
     }
 
     /// What a new connection runs first: the identity of the cluster, which is part of every epoch, kept as a setting so
-    /// that statements can use it (a role that may not look it up does without), and on the bus LISTEN.
+    /// that statements can use it (a role that may not look it up does without), and on the bus LISTEN. The timeline is the
+    /// one that is written now: the control file's is that of the last checkpoint, which may come minutes after a promotion.
     func startup(of lane: Pool.Lane) -> [Connection.Statement] {
         let cluster: SQL = """
-            SELECT set_config('lockstep.cluster', s.system_identifier::text || ':' || c.timeline_id::text, false)
-            FROM pg_control_system() s, pg_control_checkpoint() c
+            SELECT set_config('lockstep.cluster', system_identifier::text || ':' || substring(timeline FOR 8), false)
+            FROM pg_control_system(), pg_walfile_name(pg_current_wal_lsn()) AS timeline
             """
         var statements: [SQL] = [cluster]
         if lane == .bus { statements.append("LISTEN \(raw: Self.channel)") }

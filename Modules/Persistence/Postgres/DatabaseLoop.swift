@@ -1,4 +1,5 @@
 import CLibPQ
+import DequeModule
 import Foundation
 import Logging
 import Synchronization
@@ -57,6 +58,8 @@ final class DatabaseLoop: @unchecked Sendable {
     private var pool: Pool
     private var slots: [Slot]
     private var jobs: [Int: Job] = [:]
+    /// Of all jobs, the soonest first; of those that have been answered some may still stand here.
+    private var deadlines: Deque<(at: ContinuousClock.Instant, query: Int)> = []
     private var stopping = false
 
     private struct Slot {
@@ -157,7 +160,7 @@ extension DatabaseLoop {
 
     private func timeout() -> Int32 {
         let now = ContinuousClock.now
-        let next = slots.flatMap { [$0.retryAt, $0.watchdog] }.compactMap(\.self) + [pool.nextDeadline].compactMap(\.self)
+        let next = slots.flatMap { [$0.retryAt, $0.watchdog] }.compactMap(\.self) + [pool.nextDeadline, deadlines.first?.at].compactMap(\.self)
         guard let soonest = next.min() else { return -1 }
         let left = (soonest - now).components
         let milliseconds = left.seconds * 1_000 + left.attoseconds / 1_000_000_000_000_000
@@ -168,6 +171,10 @@ extension DatabaseLoop {
         switch message {
         case .run(let job):
             jobs[job.id] = job
+            // Nearly always the last: only what is tried again has less time left than those who came before it.
+            var place = deadlines.endIndex
+            while place > 0, deadlines[place - 1].at > job.deadline { place -= 1 }
+            deadlines.insert((job.deadline, job.id), at: place)
             perform(pool.submit(job.id, job.demand, deadline: job.deadline))
         case .cancel(let id):
             if pool.cancel(id) { jobs[id] = nil }
@@ -198,6 +205,11 @@ extension DatabaseLoop {
 
     private func tick(now: ContinuousClock.Instant) {
         perform(pool.expire(now: now))
+        // What was sent and not answered in time ends for its caller; its place stays taken until the answer comes.
+        while let next = deadlines.first, next.at <= now || jobs[next.query] == nil {
+            deadlines.removeFirst()
+            complete(next.query, .failure(DatabaseError(.unavailable, message: "no answer within the deadline")))
+        }
         for index in slots.indices {
             if let at = slots[index].retryAt, at <= now { connect(index) }
             if let at = slots[index].watchdog, at <= now {
