@@ -28,7 +28,7 @@ let app: [Target] = [
 
 let tests: [Target] = [
     .target(
-        name: "TestSupport", dependencies: ["API", "Sync", "Persistence", .log, .lifecycle], path: "Tests/Support",
+        name: "TestSupport", dependencies: ["API", "Sync", "Persistence", "CLibPQ", .log, .lifecycle], path: "Tests/Support",
         swiftSettings: house()),
     suite("API", .hummingbird, .hummingbirdTesting),
     suite("Sync", .crypto),
