@@ -35,7 +35,7 @@ let tests: [Target] = [
     suite("Accounts", "Persistence", .hummingbird, .hummingbirdTesting),
     suite("Settings", "Persistence", .hummingbird, .hummingbirdTesting),
     suite("Realtime", .nio, .nioEmbedded, .nioWebSocket, .nioHTTP1, .nioPosix),
-    suite("Persistence", "CLibPQ", .lifecycle),
+    suite("Persistence", "API", "Sync", "Accounts", "Settings", .log, .lifecycle),
     .testTarget(name: "ArchitectureTests", path: "Tests/ArchitectureTests", swiftSettings: house()),
 ]
 

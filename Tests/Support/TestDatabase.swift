@@ -14,9 +14,7 @@ package func withTestDatabase<Value>(
     _ body: (Database, String) async throws -> Value
 ) async throws -> Value {
     try await withDatabase(migrated: true) { url in
-        let database = Database(
-            try DatabaseConfiguration(url: url, connections: connections),
-            logger: Logger(label: "tests", factory: { _ in SwiftLogNoOpLogHandler() }))
+        let database = try openDatabase(url, connections: connections)
         defer { database.close() }
         return try await body(database, url)
     }
@@ -27,6 +25,13 @@ package func withEmptyDatabase<Value>(
     isolation: isolated (any Actor)? = #isolation, _ body: (String) async throws -> Value
 ) async throws -> Value {
     try await withDatabase(migrated: false, body)
+}
+
+/// Another process's connections to the same database, silent in the log. Whoever opens them closes them.
+package func openDatabase(_ url: String, connections: Int = 4) throws -> Database {
+    Database(
+        try DatabaseConfiguration(url: url, connections: connections),
+        logger: Logger(label: "tests", factory: { _ in SwiftLogNoOpLogHandler() }))
 }
 
 /// The folder of migrations, found from where this file lies.
