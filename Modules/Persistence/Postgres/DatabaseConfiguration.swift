@@ -7,10 +7,12 @@ package struct DatabaseConfiguration: Sendable {
 
     let conninfo: String
     let lanes: [Pool.Lane]
-    /// How long a statement may wait for a connection: 503 within 5 s.
+    /// How long a statement may wait for a connection.
     let waitLimit: Duration = .seconds(4)
+    /// How long a call may take in all, attempts and waiting together: 503 within 5 s, even of a database that is frozen.
+    let callLimit: Duration = .milliseconds(4_750)
     /// A connection that has not answered for so long is given up; its statements end sooner by `statement_timeout`.
-    let answerLimit: Duration = .seconds(8)
+    let answerLimit: Duration = .seconds(6)
     let connectLimit: Duration = .seconds(5)
     let mostWaiting = 4_096
 
@@ -36,7 +38,7 @@ package struct DatabaseConfiguration: Sendable {
         ]
         var options =
             "-c TimeZone=UTC -c idle_in_transaction_session_timeout=10s -c client_min_messages=warning -c jit=off"
-        if timeouts { options += " -c statement_timeout=5s -c lock_timeout=3s" }
+        if timeouts { options += " -c statement_timeout=4s -c lock_timeout=3s" }
         var message: UnsafeMutablePointer<CChar>?
         guard let parsed = PQconninfoParse(url, &message) else {
             defer { PQfreemem(message) }
