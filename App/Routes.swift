@@ -52,11 +52,16 @@ struct Routes: Sendable {
 
     /// What is said to who asks for the socket without a handshake that we take.
     @Sendable private func withoutUpgrade(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        if case .cookie = authenticator.credential(in: request.headers) {
+        switch authenticator.credential(in: request.headers) {
+        case .cookie:
             switch authenticator.origins.judge(request.headers, own: context.client.origin) {
             case .own, .allowed: break
             case .foreign, .unknown: throw Problem.crossOrigin
             }
+        case .bearer(let token):
+            // A handshake that came here because the database is away says so: 503, not 426.
+            _ = try await authenticator.caller(bearing: token)
+        case .malformed, .none: break
         }
         throw Problem(
             426, "upgrade_required", "This address is a WebSocket",
@@ -64,7 +69,7 @@ struct Routes: Sendable {
             headers: [.upgrade: "websocket", .connection: "upgrade"])
     }
 
-    /// Who may have a socket. While the database is away the socket is let in as anonymous and asked for its token again.
+    /// Who may have a socket. While the database is away nobody: the router answers 503.
     func admission(_ head: HTTPRequestHead, peer: String) async -> RealtimeAdmission {
         var headers = HTTPFields()
         for (name, value) in head.headers {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from harness import Client, Cluster, Database, Proxy, Server  # noqa: E402
+
+
+def pytest_configure() -> None:
+    """A terminated run tears down as an interrupted one does: no PostgreSQL stays behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 class _Default:

@@ -27,8 +27,6 @@ final class ConnectionDeadlines: @unchecked Sendable {
     private var deadline: NIODeadline
     private var timer: Scheduled<Void>?
     private var isOver = false
-    /// What was decided about this connection's upgrade.
-    var admission = RealtimeAdmission.refused
 
     init(_ limits: ConnectionLimits) {
         self.limits = limits

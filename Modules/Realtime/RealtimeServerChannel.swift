@@ -54,9 +54,11 @@ package struct RealtimeServerChannel: HTTPChannelHandler {
     package func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             let deadlines = ConnectionDeadlines(limits)
-            try channel.pipeline.syncOperations.addHandler(deadlines.bytes)
+            let gate = HandshakeGate(path: Self.path, subprotocol: Self.subprotocol, admit: admit)
+            let pipeline = channel.pipeline.syncOperations
+            try pipeline.addHandler(deadlines.bytes)
             var configuration = NIOUpgradableHTTPServerPipelineConfiguration<Negotiated>(
-                upgradeConfiguration: .init(upgraders: [upgrader(deadlines)]) { channel in
+                upgradeConfiguration: .init(upgraders: [upgrader(gate, deadlines)]) { channel in
                     channel.eventLoop.makeCompletedFuture { .http(try Self.http(channel, deadlines, logger)) }
                 })
             configuration.enablePipelining = false
@@ -64,8 +66,9 @@ package struct RealtimeServerChannel: HTTPChannelHandler {
             configuration.decoderConfiguration.maxHeaderListSize = limits.head
             configuration.decoderConfiguration.maxHeaderFieldSize = limits.head
             configuration.decoderConfiguration.maxHeaderFieldCount = 100
-            let negotiated = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
-                configuration: configuration)
+            let negotiated = try pipeline.configureUpgradableHTTPServerPipeline(configuration: configuration)
+            let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
+            try pipeline.addHandler(gate, position: .after(decoder))
             return Value(channel: channel, negotiated: negotiated)
         }
     }
@@ -81,40 +84,32 @@ package struct RealtimeServerChannel: HTTPChannelHandler {
             wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
     }
 
-    private func upgrader(_ deadlines: ConnectionDeadlines) -> NIOTypedWebSocketServerUpgrader<Negotiated> {
+    /// What the gate lets through is upgraded.
+    private func upgrader(
+        _ gate: HandshakeGate, _ deadlines: ConnectionDeadlines
+    ) -> NIOTypedWebSocketServerUpgrader<Negotiated> {
         let hub = hub
-        let admit = admit
         return NIOTypedWebSocketServerUpgrader(
             maxFrameSize: 65_536, enableAutomaticErrorHandling: false,
             shouldUpgrade: { channel, head in
-                guard head.method == .GET, head.uri.prefix(while: { $0 != "?" }) == Self.path,
-                    let headers = Self.offer(head)
-                else { return channel.eventLoop.makeSucceededFuture(nil) }
-                let peer = channel.remoteAddress?.ipAddress ?? "local"
-                return channel.eventLoop.makeFutureWithTask { await admit(head, peer) }.map { verdict in
-                    if case .refused = verdict { return nil }
-                    deadlines.admission = verdict
-                    return headers
-                }
+                let offers = !head.headers["sec-websocket-protocol"].isEmpty
+                let headers: HTTPHeaders = offers ? ["Sec-WebSocket-Protocol": Self.subprotocol] : [:]
+                return channel.eventLoop.makeSucceededFuture(headers)
             },
             upgradePipelineHandler: { channel, head in
                 channel.eventLoop.makeCompletedFuture {
-                    guard let shard = hub.shard(of: channel.eventLoop) else { throw ChannelError.inappropriateOperationForState }
+                    guard let shard = hub.shard(of: channel.eventLoop) else {
+                        throw ChannelError.inappropriateOperationForState
+                    }
                     deadlines.end(channel)
                     let socket = Socket(
-                        hub: hub, shard: shard, admission: deadlines.admission, cursor: Self.cursor(head.uri))
+                        hub: hub, shard: shard, admission: gate.admission, cursor: Self.cursor(head.uri))
                     try channel.syncOptions?.setOption(.writeBufferWaterMark, value: .init(low: 32_768, high: 65_536))
+                    channel.pipeline.syncOperations.removeHandler(gate, promise: nil)
                     try channel.pipeline.syncOperations.addHandler(socket)
                     return .socket(channel)
                 }
             })
-    }
-
-    /// The headers of the answer; nil when only other subprotocols than ours are offered.
-    private static func offer(_ head: HTTPRequestHead) -> HTTPHeaders? {
-        let offered = head.headers[canonicalForm: "sec-websocket-protocol"]
-        if offered.isEmpty { return [:] }
-        return offered.contains { $0 == subprotocol } ? ["Sec-WebSocket-Protocol": subprotocol] : nil
     }
 
     private static func cursor(_ uri: String) -> Cursor? {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from harness import Client, Server
+from harness import Client, RawSocket, Server
 
 
 def test_a_started_server_is_alive_and_ready(server: Server) -> None:
@@ -21,3 +21,22 @@ def test_a_registered_user_reads_back_the_setting_it_wrote(client: Client) -> No
 
 def test_a_graceful_stop_ends_with_status_zero(server: Server) -> None:
     assert server.terminate() == 0
+
+
+def test_a_change_on_one_device_arrives_on_the_socket_of_another(client: Client) -> None:
+    phone = client.other_device()
+    with_socket = phone.socket().caught_up()
+    assert with_socket.welcome()["device_id"] == phone.device["id"]
+    client.set("theme", "dark")
+    with_socket.wait_setting("theme", "dark")
+    assert with_socket.replica.digest() == client.digest()["digest"]
+    assert with_socket.replica.cursor == client.pull()["cursor"]
+    with_socket.close()
+    phone.close()
+
+
+def test_a_raw_socket_can_upgrade_and_is_closed_for_an_unmasked_frame(client: Client) -> None:
+    with RawSocket(client.url) as raw:
+        assert raw.upgrade(client.token).status == 101
+        raw.send_frame('{"type":"ping","t":1}', masked=False)
+        assert raw.wait_close() == 1002

@@ -103,8 +103,10 @@ struct FixtureTests {
         let found = places(
             VocabularyRules.bareTasks,
             [
-                "Modules/API/A.swift": "Task { run() }\nTask.detached { }\nTask(priority: .low) {}\n_ = Task<Void, Never> {\n",
-                "Modules/API/B.swift": "group.addTask { run() }\nawait Task.yield()\nlet t: Task<Void, Never>\n// Task {\n",
+                "Modules/API/A.swift":
+                    "Task { run() }\nTask.detached { }\nTask(priority: .low) {}\n_ = Task<Void, Never> {\n",
+                "Modules/API/B.swift":
+                    "group.addTask { run() }\nawait Task.yield()\nlet t: Task<Void, Never>\n// Task {\n",
                 VocabularyRules.realtimeService: "Task { run() }\n",
                 "App/C.swift": "Task { run() }\n",
             ])

@@ -24,7 +24,7 @@ enum ImportRules {
         "Realtime": Room(
             ours: ["API", "Sync"],
             others: [
-                "HummingbirdCore", "HTTPTypes", "NIOHTTPTypesHTTP1", "NIOCore", "NIOPosix", "NIOHTTP1",
+                "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOHTTPTypesHTTP1", "NIOCore", "NIOPosix", "NIOHTTP1",
                 "NIOWebSocket", "ServiceLifecycle", "DequeModule", "AsyncAlgorithms", "Logging", "Metrics",
             ]),
         "Persistence": Room(
@@ -34,7 +34,8 @@ enum ImportRules {
         "App": Room(
             ours: ["API", "Sync", "Accounts", "Settings", "Realtime", "Persistence"],
             others: edge.union([
-                "HummingbirdCore", "NIOPosix", "ServiceLifecycle", "Metrics", "ArgumentParser", "Configuration",
+                "HummingbirdCore", "NIOPosix", "NIOHTTP1", "ServiceLifecycle", "UnixSignals", "Crypto", "Metrics",
+                "ArgumentParser", "Configuration",
             ])),
     ]
 

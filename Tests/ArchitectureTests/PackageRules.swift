@@ -13,7 +13,8 @@ enum PackageRules {
         let missing = settings.filter { !package.text.contains($0) }.map {
             Violation(path: package.path, line: 1, reason: "house() does not say \($0)")
         }
-        let mode = package.text.contains("swiftLanguageModes: [.v6]")
+        let mode =
+            package.text.contains("swiftLanguageModes: [.v6]")
             ? [] : [Violation(path: package.path, line: 1, reason: "the language mode is not 6")]
         let code = SwiftSource(package.text).code
         let bare = target.matches(in: code).enumerated().compactMap { index, match -> Violation? in

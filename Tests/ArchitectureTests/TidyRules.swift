@@ -18,7 +18,8 @@ enum TidyRules {
             let lines = file.text.split(separator: "\n", omittingEmptySubsequences: false)
             let count = file.text.hasSuffix("\n") ? lines.count - 1 : lines.count
             guard count > mostLines, lines.first?.contains("Long because ") != true else { return nil }
-            return Violation(path: file.path, line: mostLines + 1, reason: "has \(count) lines; \(mostLines) is the most")
+            return Violation(
+                path: file.path, line: mostLines + 1, reason: "has \(count) lines; \(mostLines) is the most")
         }
     }
 

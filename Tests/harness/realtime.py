@@ -46,11 +46,12 @@ class Realtime:
         query = f"?{urlencode({'cursor': cursor})}" if cursor else ""
         given = {**({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
         # Keepalives off: the test, and not the library, decides what a client says.
-        self.connection: ClientConnection = connect(
+        self._connecting = connect(
             f"ws{url.removeprefix('http')}/api/realtime{query}", additional_headers=given,
             origin=origin,  # type: ignore[arg-type]
             subprotocols=[SUBPROTOCOL], open_timeout=timeout, close_timeout=2, ping_interval=None, max_size=None,
             proxy=None, compression=None)
+        self.connection: ClientConnection = self._connecting.__enter__()
         self._reader = threading.Thread(target=self._read, name="realtime", daemon=True)
         self._reader.start()
 

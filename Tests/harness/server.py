@@ -22,7 +22,6 @@ TEST_ENVIRONMENT = {
     "LOCKSTEP_SIGN_IN_ATTEMPTS_PER_MINUTE": "0",
     "LOCKSTEP_REQUESTS_PER_MINUTE": "0",
     "LOCKSTEP_PASSWORD_COST": "10",
-    "LOCKSTEP_SEED_DEMO": "off",
 }
 
 
@@ -182,6 +181,7 @@ class Server:
 
     def _ready(self) -> bool:
         if self.process is None or self.process.poll() is not None:
+            self._ended_by_us = True  # said here, once
             raise Hopeless(f"the server ended:\n{self.log_tail()}")
         return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200
 

@@ -82,13 +82,17 @@ package final class Database: Service {
     private func persist(_ demand: Pool.Demand, _ sql: SQL, repeatAfterLoss: Bool) async throws -> Rows {
         var contentions = 0
         var losses = 0
+        let end = ContinuousClock.now + configuration.callLimit
         while true {
             do {
-                return try await attempt(demand, sql)
+                return try await attempt(demand, sql, until: end)
             } catch let error as DatabaseError {
-                if error.isContention, contentions < 4 {
+                if .now >= end {
+                    throw error
+                } else if error.isContention, contentions < 4 {
                     contentions += 1
-                    try await Task.sleep(for: .milliseconds(Int.random(in: 5...80)))
+                    // A cancelled one finds out at its next attempt.
+                    try? await Task.sleep(for: .milliseconds(Int.random(in: 5...80)))
                 } else if error.isStalePlan, losses < 1 {
                     losses += 1
                 } else if error.kind == .lost || error.isConnectionGone, repeatAfterLoss, losses < 1 {
@@ -100,7 +104,10 @@ package final class Database: Service {
         }
     }
 
-    private func attempt(_ demand: Pool.Demand, _ sql: SQL) async throws -> Rows {
+    private func attempt(
+        _ demand: Pool.Demand, _ sql: SQL, until end: ContinuousClock.Instant? = nil
+    ) async throws -> Rows {
+        let end = end ?? .now + configuration.callLimit
         let id = nextID.add(1, ordering: .relaxed).newValue
         let answer = Answer()
         return try await withTaskCancellationHandler {
@@ -109,7 +116,8 @@ package final class Database: Service {
                 loop.submit(
                     .init(
                         id: id, demand: demand, text: sql.text, bindings: sql.bindings,
-                        deadline: .now + configuration.waitLimit, completion: { answer.give($0) }))
+                        deadline: min(.now + configuration.waitLimit, end), answerBy: end,
+                        completion: { answer.give($0) }))
             }
         } onCancel: {
             answer.give(.failure(DatabaseError(.cancelled, message: "the task was cancelled")))

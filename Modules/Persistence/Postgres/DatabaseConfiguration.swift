@@ -7,10 +7,12 @@ package struct DatabaseConfiguration: Sendable {
 
     let conninfo: String
     let lanes: [Pool.Lane]
-    /// How long a statement may wait for a connection: 503 within 5 s.
+    /// How long a statement may wait for a connection.
     let waitLimit: Duration = .seconds(4)
+    /// How long a call may take in all, attempts and waiting together: 503 within 5 s, even of a database that is frozen.
+    let callLimit: Duration = .milliseconds(4_750)
     /// A connection that has not answered for so long is given up; its statements end sooner by `statement_timeout`.
-    let answerLimit: Duration = .seconds(8)
+    let answerLimit: Duration = .seconds(6)
     let connectLimit: Duration = .seconds(5)
     let mostWaiting = 4_096
 
@@ -36,7 +38,7 @@ package struct DatabaseConfiguration: Sendable {
         ]
         var options =
             "-c TimeZone=UTC -c idle_in_transaction_session_timeout=10s -c client_min_messages=warning -c jit=off"
-        if timeouts { options += " -c statement_timeout=5s -c lock_timeout=3s" }
+        if timeouts { options += " -c statement_timeout=4s -c lock_timeout=3s" }
         var message: UnsafeMutablePointer<CChar>?
         guard let parsed = PQconninfoParse(url, &message) else {
             defer { PQfreemem(message) }
@@ -59,14 +61,21 @@ package struct DatabaseConfiguration: Sendable {
         }.joined(separator: " ")
     }
 
-    /// What a new connection runs first: the identity of the cluster, which is part of every epoch, kept as a setting so
-    /// that statements can use it (a role that may not look it up does without), and on the bus LISTEN.
+    /// What a new connection runs first: the identity of the data, which is part of every epoch, kept as a setting so that
+    /// statements can use it: the cluster and its timeline (another after a recovery), the database (another after a dump
+    /// was restored into a new one), and when the data folder's first file came to be where it is, which no copy keeps
+    /// (another after a backup of the files was put back). What the role may not look up is left out.
     func startup(of lane: Pool.Lane) -> [Connection.Statement] {
-        let cluster: SQL = """
-            SELECT set_config('lockstep.cluster', s.system_identifier::text || ':' || c.timeline_id::text, false)
-            FROM pg_control_system() s, pg_control_checkpoint() c
+        var statements: [SQL] = [
             """
-        var statements: [SQL] = [cluster]
+            SELECT set_config('lockstep.cluster', concat_ws(':', s.system_identifier, c.timeline_id, d.oid), false)
+            FROM pg_control_system() s, pg_control_checkpoint() c, pg_database d WHERE d.datname = current_database()
+            """,
+            """
+            SELECT set_config('lockstep.cluster', concat_ws(':', current_setting('lockstep.cluster', true),
+                extract(epoch FROM (pg_stat_file('PG_VERSION')).change)), false)
+            """,
+        ]
         if lane == .bus { statements.append("LISTEN \(raw: Self.channel)") }
         return statements.map { Connection.Statement(text: $0.text, bindings: $0.bindings) }
     }
