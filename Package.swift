@@ -28,14 +28,14 @@ let app: [Target] = [
 
 let tests: [Target] = [
     .target(
-        name: "TestSupport", dependencies: ["API", "Sync", "Persistence", .log, .lifecycle], path: "Tests/Support",
+        name: "TestSupport", dependencies: ["API", "Sync", "Persistence", "CLibPQ", .log, .lifecycle], path: "Tests/Support",
         swiftSettings: house()),
     suite("API", .hummingbird, .hummingbirdTesting),
     suite("Sync", .crypto),
     suite("Accounts", "Persistence", .hummingbird, .hummingbirdTesting),
     suite("Settings", "Persistence", .hummingbird, .hummingbirdTesting),
     suite("Realtime", .nio, .nioEmbedded, .nioWebSocket, .nioHTTP1, .nioPosix),
-    suite("Persistence", "CLibPQ", .lifecycle),
+    suite("Persistence", "API", "Sync", "Accounts", "Settings", .log, .lifecycle),
     .testTarget(name: "ArchitectureTests", path: "Tests/ArchitectureTests", swiftSettings: house()),
 ]
 

@@ -54,8 +54,8 @@ class Device:
         self.context.set_default_timeout(10_000)
         self.context.add_init_script(WATCH)
         self.page: Page = self.context.new_page()
-        self.page.on("request", self.requests.append)
-        self.page.on("websocket", self.sockets.append)
+        self.page.on("request", lambda request: self.requests.append(request))
+        self.page.on("websocket", lambda socket: self.sockets.append(socket))
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("console", lambda message: self._heard(message.type, message.text))
 

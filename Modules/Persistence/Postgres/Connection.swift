@@ -28,9 +28,10 @@ final class Connection {
     }
 
     private struct Pending {
-        let preparing: String?
+        let text: String
         var rows: Rows?
         var error: DatabaseError?
+        /// Whether the answer to its preparation is still to come.
         var expectsPrepared: Bool
     }
 
@@ -41,6 +42,8 @@ final class Connection {
     private var pending: [Pending] = []
     private var pendingHead = 0
     private var prepared: [String: String] = [:]
+    /// Counts on when one is forgotten: the server may hold the old name still.
+    private var namesGiven = 0
     private(set) var readiness: Readiness = .writing
 
     /// Begins to connect; nil when libpq has no memory for it.
@@ -100,25 +103,26 @@ final class Connection {
     /// Queues a statement with a Sync of its own; it leaves with the next `flush`.
     func send(_ statement: Statement) {
         guard readiness != .broken else { return }
-        var preparing: String?
+        var preparing = false
         let name: String
         if let known = prepared[statement.text] {
             name = known
         } else {
-            name = "s\(prepared.count)"
+            name = "s\(namesGiven)"
+            namesGiven += 1
             let types = statement.bindings.map { Oid($0.type.rawValue) }
             guard PQsendPrepare(handle, name, statement.text, Int32(types.count), types) == 1 else {
                 readiness = .broken
                 return
             }
             prepared[statement.text] = name
-            preparing = statement.text
+            preparing = true
         }
         guard execute(name, statement.bindings), PQpipelineSync(handle) == 1 else {
             readiness = .broken
             return
         }
-        pending.append(Pending(preparing: preparing, expectsPrepared: preparing != nil))
+        pending.append(Pending(text: statement.text, expectsPrepared: preparing))
     }
 
     private func execute(_ name: String, _ bindings: [Binding]) -> Bool {
@@ -176,7 +180,9 @@ final class Connection {
     }
 
     private func finish(_ answer: Pending) -> [Event] {
-        if let text = answer.preparing, answer.error != nil { prepared[text] = nil }
+        // What could not be prepared, or fits the database no more since a migration, is prepared anew next time; what
+        // failed while it ran stays prepared.
+        if let error = answer.error, answer.expectsPrepared || error.isStalePlan { prepared[answer.text] = nil }
         if answer.error?.isConnectionGone == true { readiness = .broken }
         if startupLeft > 0 {
             startupLeft -= 1

@@ -82,15 +82,17 @@ package final class Database: Service {
     private func persist(_ demand: Pool.Demand, _ sql: SQL, repeatAfterLoss: Bool) async throws -> Rows {
         var contentions = 0
         var losses = 0
-        let deadline = ContinuousClock.now + configuration.callLimit
+        let end = ContinuousClock.now + configuration.callLimit
         while true {
             do {
-                return try await attempt(demand, sql, deadline: deadline)
+                return try await attempt(demand, sql, until: end)
             } catch let error as DatabaseError {
-                guard .now < deadline else { throw error }
-                if error.isContention, contentions < 4 {
+                if .now >= end {
+                    throw error
+                } else if error.isContention, contentions < 4 {
                     contentions += 1
-                    try await Task.sleep(for: .milliseconds(Int.random(in: 5...80)))
+                    // A cancelled one finds out at its next attempt.
+                    try? await Task.sleep(for: .milliseconds(Int.random(in: 5...80)))
                 } else if error.isStalePlan, losses < 1 {
                     losses += 1
                 } else if error.kind == .lost || error.isConnectionGone, repeatAfterLoss, losses < 1 {
@@ -103,8 +105,9 @@ package final class Database: Service {
     }
 
     private func attempt(
-        _ demand: Pool.Demand, _ sql: SQL, deadline: ContinuousClock.Instant? = nil
+        _ demand: Pool.Demand, _ sql: SQL, until end: ContinuousClock.Instant? = nil
     ) async throws -> Rows {
+        let end = end ?? .now + configuration.callLimit
         let id = nextID.add(1, ordering: .relaxed).newValue
         let answer = Answer()
         return try await withTaskCancellationHandler {
@@ -113,7 +116,8 @@ package final class Database: Service {
                 loop.submit(
                     .init(
                         id: id, demand: demand, text: sql.text, bindings: sql.bindings,
-                        deadline: deadline ?? .now + configuration.callLimit, completion: { answer.give($0) }))
+                        deadline: min(.now + configuration.waitLimit, end), answerBy: end,
+                        completion: { answer.give($0) }))
             }
         } onCancel: {
             answer.give(.failure(DatabaseError(.cancelled, message: "the task was cancelled")))

@@ -7,8 +7,10 @@ package struct DatabaseConfiguration: Sendable {
 
     let conninfo: String
     let lanes: [Pool.Lane]
-    /// How long a call may take in all, from the wait for a connection to the last attempt's answer: 503 within 5 s.
-    let callLimit: Duration = .milliseconds(4_500)
+    /// How long a statement may wait for a connection.
+    let waitLimit: Duration = .seconds(4)
+    /// How long a call may take in all, attempts and waiting together: 503 within 5 s, even of a database that is frozen.
+    let callLimit: Duration = .milliseconds(4_750)
     /// A connection that has not answered for so long is given up; its statements end sooner by `statement_timeout`.
     let answerLimit: Duration = .seconds(6)
     let connectLimit: Duration = .seconds(5)
@@ -38,11 +40,12 @@ package struct DatabaseConfiguration: Sendable {
         ]
         var options =
             "-c TimeZone=UTC -c idle_in_transaction_session_timeout=10s -c client_min_messages=warning -c jit=off"
-        if timeouts { options += " -c statement_timeout=5s -c lock_timeout=3s" }
+        if timeouts { options += " -c statement_timeout=4s -c lock_timeout=3s" }
         var message: UnsafeMutablePointer<CChar>?
         guard let parsed = PQconninfoParse(url, &message) else {
             defer { PQfreemem(message) }
-            throw DatabaseError(.unavailable, message: message.map { String(cString: $0) } ?? "cannot be read")
+            let said = message.map { String(cString: $0) }?.split(separator: "\n").first
+            throw DatabaseError(.refused, message: said.map(String.init) ?? "it cannot be read")
         }
         defer { PQconninfoFree(parsed) }
         var given: [String: String] = [:]
@@ -61,15 +64,23 @@ package struct DatabaseConfiguration: Sendable {
         }.joined(separator: " ")
     }
 
-    /// What a new connection runs first: the identity of the cluster, which is part of every epoch, kept as a setting so
-    /// that statements can use it (a role that may not look it up does without), and on the bus LISTEN. The timeline is the
-    /// one that is written now: the control file's is that of the last checkpoint, which may come minutes after a promotion.
+    /// What a new connection runs first: the identity of the data, which is part of every epoch, kept as a setting so that
+    /// statements can use it: the cluster and its timeline (another after a recovery), the database (another after a dump
+    /// was restored into a new one), and when the data folder's first file came to be where it is, which no copy keeps
+    /// (another after a backup of the files was put back). What the role may not look up is left out. The timeline is the
+    /// one that is written now: the control file's is the last checkpoint's, which may come minutes after a promotion.
     func startup(of lane: Pool.Lane) -> [Connection.Statement] {
-        let cluster: SQL = """
-            SELECT set_config('lockstep.cluster', system_identifier::text || ':' || substring(timeline FOR 8), false)
-            FROM pg_control_system(), pg_walfile_name(pg_current_wal_lsn()) AS timeline
+        var statements: [SQL] = [
             """
-        var statements: [SQL] = [cluster]
+            SELECT set_config('lockstep.cluster', concat_ws(':', s.system_identifier, substring(w FOR 8), d.oid), false)
+            FROM pg_control_system() s, pg_walfile_name(pg_current_wal_lsn()) w, pg_database d
+            WHERE d.datname = current_database()
+            """,
+            """
+            SELECT set_config('lockstep.cluster', concat_ws(':', current_setting('lockstep.cluster', true),
+                extract(epoch FROM (pg_stat_file('PG_VERSION')).change)), false)
+            """,
+        ]
         if lane == .bus { statements.append("LISTEN \(raw: Self.channel)") }
         return statements.map { Connection.Statement(text: $0.text, bindings: $0.bindings) }
     }

@@ -20,7 +20,9 @@ final class DatabaseLoop: @unchecked Sendable {
         let demand: Pool.Demand
         let text: String
         let bindings: [Binding]
+        /// Until when it may wait for a connection, and when whoever asks must have an answer.
         let deadline: ContinuousClock.Instant
+        let answerBy: ContinuousClock.Instant
         let completion: Completion
     }
 
@@ -58,8 +60,8 @@ final class DatabaseLoop: @unchecked Sendable {
     private var pool: Pool
     private var slots: [Slot]
     private var jobs: [Int: Job] = [:]
-    /// Of all jobs, the soonest first; of those that have been answered some may still stand here.
-    private var deadlines: Deque<(at: ContinuousClock.Instant, query: Int)> = []
+    /// By when each must be answered, soonest first; what was answered leaves when it comes to the front.
+    private var answersDue: Deque<(query: Int, at: ContinuousClock.Instant)> = []
     private var stopping = false
 
     private struct Slot {
@@ -160,8 +162,8 @@ extension DatabaseLoop {
 
     private func timeout() -> Int32 {
         let now = ContinuousClock.now
-        let next = slots.flatMap { [$0.retryAt, $0.watchdog] }.compactMap(\.self) + [pool.nextDeadline, deadlines.first?.at].compactMap(\.self)
-        guard let soonest = next.min() else { return -1 }
+        let next = slots.flatMap { [$0.retryAt, $0.watchdog] } + [pool.nextDeadline, answersDue.first?.at]
+        guard let soonest = next.lazy.compactMap(\.self).min() else { return -1 }
         let left = (soonest - now).components
         let milliseconds = left.seconds * 1_000 + left.attoseconds / 1_000_000_000_000_000
         return Int32(clamping: max(0, milliseconds + 1))
@@ -171,13 +173,15 @@ extension DatabaseLoop {
         switch message {
         case .run(let job):
             jobs[job.id] = job
-            // Nearly always the last: only what is tried again has less time left than those who came before it.
-            var place = deadlines.endIndex
-            while place > 0, deadlines[place - 1].at > job.deadline { place -= 1 }
-            deadlines.insert((job.deadline, job.id), at: place)
+            // Nearly always the last place: all are given the same time, but a second attempt has less of it left.
+            var place = answersDue.endIndex
+            while place > 0, answersDue[place - 1].at > job.answerBy { place -= 1 }
+            answersDue.insert((job.id, job.answerBy), at: place)
             perform(pool.submit(job.id, job.demand, deadline: job.deadline))
         case .cancel(let id):
-            if pool.cancel(id) { jobs[id] = nil }
+            let (forgotten, actions) = pool.cancel(id)
+            if forgotten { jobs[id] = nil }
+            perform(actions)
         case .stop:
             stopping = true
             perform(pool.close())
@@ -205,10 +209,13 @@ extension DatabaseLoop {
 
     private func tick(now: ContinuousClock.Instant) {
         perform(pool.expire(now: now))
-        // What was sent and not answered in time ends for its caller; its place stays taken until the answer comes.
-        while let next = deadlines.first, next.at <= now || jobs[next.query] == nil {
-            deadlines.removeFirst()
-            complete(next.query, .failure(DatabaseError(.unavailable, message: "no answer within the deadline")))
+        while let due = answersDue.first, due.at <= now || jobs[due.query] == nil {
+            answersDue.removeFirst()
+            guard jobs[due.query] != nil else { continue }
+            let (waited, actions) = pool.cancel(due.query)
+            let message = "there was no answer within the deadline"
+            complete(due.query, .failure(DatabaseError(waited ? .unavailable : .lost, message: message)))
+            perform(actions)
         }
         for index in slots.indices {
             if let at = slots[index].retryAt, at <= now { connect(index) }
@@ -250,8 +257,6 @@ extension DatabaseLoop {
         let (query, actions) = pool.answered(index)
         if let query { complete(query, result) }
         perform(actions)
-        // A plan that a migration made stale: what follows prepares anew on a new connection.
-        if case .failure(let error) = result, error.isStalePlan, slots[index].inFlight == 0 { drop(index) }
     }
 
     /// Tells epoll what the connection waits for now, and notices that it broke.
@@ -267,7 +272,8 @@ extension DatabaseLoop {
         let descriptor = connection.descriptor
         guard descriptor >= 0 else { return drop(index) }
         if let known = slots[index].registered {
-            if known.descriptor == descriptor, known.events == events { return }
+            // While it connects, libpq may have closed the socket and opened another that has the same number.
+            if known.descriptor == descriptor, known.events == events, slots[index].ready { return }
             if known.descriptor == descriptor {
                 var event = epoll_event(events: events, data: epoll_data_t(u64: UInt64(UInt32(index))))
                 // The number may be a new socket's already, which epoll does not know yet.
@@ -306,9 +312,11 @@ extension DatabaseLoop {
         slots[index].failures = failures + 1
         let pause = min(1_000, 50 << min(failures, 5))
         slots[index].retryAt = .now + .milliseconds(pause / 2 + Int.random(in: 0...pause / 2))
-        for query in pool.disconnected(index) {
+        let (lost, actions) = pool.disconnected(index)
+        for query in lost {
             complete(query, .failure(DatabaseError(.lost, message: "the connection was lost")))
         }
+        perform(actions)
     }
 
     private func finish() {

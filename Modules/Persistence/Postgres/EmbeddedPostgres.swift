@@ -122,7 +122,9 @@ private struct DataMarker {
         ["PG_VERSION", "global/pg_control"].map { file in
             var status = stat()
             guard stat("\(data)/\(file)", &status) == 0 else { return "-" }
-            return "\(status.st_dev):\(status.st_ino)"
+            // PG_VERSION is written once: when it was last changed tells a copy over the old files from the old files.
+            let changed = file == "PG_VERSION" ? ":\(status.st_ctim.tv_sec).\(status.st_ctim.tv_nsec)" : ""
+            return "\(status.st_dev):\(status.st_ino)\(changed)"
         }.joined(separator: " ")
     }
 

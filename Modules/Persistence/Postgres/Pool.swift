@@ -8,6 +8,7 @@ import FoundationEssentials
 /// - A write goes to the connection on which its user has writes under way, behind them; otherwise to an idle write
 ///   connection; otherwise it waits, first come first served. So a user's writes are in order, and nobody's stands
 ///   behind another user's lock.
+/// - While somebody waits for a write connection, nobody adds to the one that he has: it becomes idle, and is theirs.
 /// - Notices to other processes have a connection of their own.
 struct Pool {
     enum Lane: Hashable, Sendable {
@@ -47,14 +48,27 @@ struct Pool {
         let query: Int
         let demand: Demand
         let deadline: ContinuousClock.Instant
+        /// Counts up: who came first.
+        let arrival: Int
+
+        var user: UUID? {
+            if case .write(let user) = demand { user } else { nil }
+        }
     }
 
     /// How many statements one connection carries at once, and how many may wait in all.
     private let depth: Int
     private let mostWaiting: Int
     private var connections: [Connection]
+    private var arrivals = 0
+    /// In order of arrival.
     private var waiting: [Lane: Deque<Waiting>] = [.read: [], .write: [], .bus: []]
     private var connectionOfUser: [UUID: Int] = [:]
+    /// Writes of a user whose own connection is full: they wait for it alone, and in nobody's way. All of them came before
+    /// any of his in `waiting`.
+    private var overflow: [UUID: Deque<Waiting>] = [:]
+    /// How many writes of a user stand in `waiting`; none: no entry.
+    private var queued: [UUID: Int] = [:]
 
     init(lanes: [Lane], depth: Int = 64, mostWaiting: Int = 4_096) {
         connections = lanes.map { Connection(lane: $0) }
@@ -62,32 +76,54 @@ struct Pool {
         self.mostWaiting = mostWaiting
     }
 
-    var waitingCount: Int { waiting.values.reduce(0) { $0 + $1.count } }
+    var waitingCount: Int {
+        waiting.values.reduce(0) { $0 + $1.count } + overflow.values.reduce(0) { $0 + $1.count }
+    }
     var inFlightCount: Int { connections.reduce(0) { $0 + $1.inFlight.count } }
     var upCount: Int { connections.count { $0.up } }
 
     /// When the longest waiting one must be answered.
-    var nextDeadline: ContinuousClock.Instant? { waiting.values.compactMap(\.first?.deadline).min() }
+    var nextDeadline: ContinuousClock.Instant? {
+        (waiting.values.compactMap(\.first?.deadline) + overflow.values.compactMap(\.first?.deadline)).min()
+    }
 
     mutating func submit(_ query: Int, _ demand: Demand, deadline: ContinuousClock.Instant) -> [Action] {
-        // Nobody overtakes: only an empty queue may be passed by, except towards one's own connection.
-        if let connection = place(demand, behindQueue: true) {
-            return [send(query, demand, to: connection)]
+        arrivals += 1
+        let arrived = Waiting(query: query, demand: demand, deadline: deadline, arrival: arrivals)
+        // Nobody overtakes: only an empty queue may be passed by.
+        if waiting[demand.lane, default: []].isEmpty {
+            if overflow.isEmpty || arrived.user.flatMap({ overflow[$0] }) == nil, let connection = place(demand) {
+                return [send(query, demand, to: connection)]
+            }
         }
         guard waitingCount < mostWaiting else { return [.refuse(query: query)] }
-        waiting[demand.lane, default: []].append(Waiting(query: query, demand: demand, deadline: deadline))
+        if let user = arrived.user, queued[user] == nil, overflow[user] != nil || isFull(user) {
+            overflow[user, default: []].append(arrived)
+        } else {
+            enqueue(arrived)
+        }
         return []
     }
 
-    private func place(_ demand: Demand, behindQueue: Bool) -> Int? {
-        if case .write(let user) = demand, let own = connectionOfUser[user] {
-            // A user who waits already (his connection is full) waits on, in order.
-            let waits = behindQueue && waiting[.write, default: []].contains { $0.demand == demand }
-            return connections[own].inFlight.count < depth && !waits ? own : nil
-        }
-        if behindQueue, waiting[demand.lane]?.isEmpty == false { return nil }
+    private func isFull(_ user: UUID) -> Bool {
+        connectionOfUser[user].map { connections[$0].inFlight.count >= depth } ?? false
+    }
+
+    private mutating func enqueue(_ arrived: Waiting) {
+        waiting[arrived.demand.lane, default: []].append(arrived)
+        if let user = arrived.user { queued[user, default: 0] += 1 }
+    }
+
+    private mutating func dequeued(_ gone: Waiting) {
+        guard let user = gone.user, let count = queued[user] else { return }
+        queued[user] = count > 1 ? count - 1 : nil
+    }
+
+    /// The connection that can take it now.
+    private func place(_ demand: Demand) -> Int? {
         switch demand {
-        case .write:
+        case .write(let user):
+            if let own = connectionOfUser[user] { return connections[own].inFlight.count < depth ? own : nil }
             return connections.firstIndex { $0.lane == .write && $0.up && $0.inFlight.isEmpty }
         case .read, .bus:
             let open = connections.indices.filter {
@@ -115,73 +151,107 @@ struct Pool {
     mutating func answered(_ index: Int) -> (query: Int?, actions: [Action]) {
         let query = connections[index].inFlight.popFirst()
         release(index)
-        return (query, drain(connections[index].lane))
+        return (query, refill(index) + drain(connections[index].lane))
     }
 
     /// The connection is gone. What was under way on it, in order: whether it was carried out is not known.
-    mutating func disconnected(_ index: Int) -> [Int] {
+    mutating func disconnected(_ index: Int) -> (lost: [Int], actions: [Action]) {
         connections[index].up = false
         let lost = Array(connections[index].inFlight)
         connections[index].inFlight = []
         release(index)
-        return lost
+        return (lost, drain(connections[index].lane))
     }
 
+    /// An idle connection is nobody's; what waited for it alone waits in line from now on, in its order of arrival.
     private mutating func release(_ index: Int) {
         guard connections[index].inFlight.isEmpty, let user = connections[index].user else { return }
         connections[index].user = nil
         connectionOfUser[user] = nil
+        guard var returning = overflow.removeValue(forKey: user) else { return }
+        queued[user, default: 0] += returning.count
+        var merged: Deque<Waiting> = []
+        var line = waiting[.write] ?? []
+        while let one = returning.first {
+            if let other = line.first, other.arrival < one.arrival {
+                merged.append(other)
+                line.removeFirst()
+            } else {
+                merged.append(one)
+                returning.removeFirst()
+            }
+        }
+        waiting[.write] = merged + line
+    }
+
+    /// Gives the connection what waits for it alone, as far as nobody waits for longer.
+    private mutating func refill(_ index: Int) -> [Action] {
+        var actions: [Action] = []
+        guard let user = connections[index].user else { return actions }
+        while connections[index].inFlight.count < depth, let next = overflow[user]?.first {
+            if let head = waiting[.write]?.first, head.arrival < next.arrival { break }
+            overflow[user]?.removeFirst()
+            if overflow[user]?.isEmpty == true { overflow[user] = nil }
+            actions.append(send(next.query, next.demand, to: index))
+        }
+        return actions
     }
 
     private mutating func drain(_ lane: Lane) -> [Action] {
         var actions: [Action] = []
-        var passedBy: Deque<Waiting> = []
-        var heldBack: Set<Demand> = []
         while let next = waiting[lane]?.first {
-            if !heldBack.contains(next.demand), let index = place(next.demand, behindQueue: false) {
+            let user = next.user
+            if user.flatMap({ overflow[$0] }) == nil, let index = place(next.demand) {
                 actions.append(send(next.query, next.demand, to: index))
-            } else if case .write(let user) = next.demand, connectionOfUser[user] != nil {
-                // His own connection is full: he waits for it, and lets the others pass.
-                passedBy.append(next)
-                heldBack.insert(next.demand)
+            } else if let user, overflow[user] != nil || isFull(user) {
+                overflow[user, default: []].append(next)
             } else {
                 break
             }
             waiting[lane]?.removeFirst()
+            dequeued(next)
         }
-        waiting[lane] = passedBy + (waiting[lane] ?? [])
         return actions
     }
+
+    private mutating func drainAll() -> [Action] { [.read, .write, .bus].flatMap { drain($0) } }
 
     /// Those whose deadline has passed are refused.
     mutating func expire(now: ContinuousClock.Instant) -> [Action] {
-        var actions: [Action] = []
-        for lane in waiting.keys {
-            waiting[lane]?.removeAll { waiting in
-                guard waiting.deadline <= now else { return false }
-                actions.append(.refuse(query: waiting.query))
-                return true
-            }
-        }
-        return actions
+        guard let next = nextDeadline, next <= now else { return [] }
+        let gone = remove { $0.deadline <= now }
+        return gone.isEmpty ? [] : gone.map { .refuse(query: $0) } + drainAll()
     }
 
-    /// The one who asked has gone. True: it was still waiting and is forgotten; false: it is under way, and its place
-    /// stays taken until the answer comes.
-    mutating func cancel(_ query: Int) -> Bool {
-        for lane in waiting.keys {
-            if let index = waiting[lane]?.firstIndex(where: { $0.query == query }) {
-                waiting[lane]?.remove(at: index)
-                return true
-            }
-        }
-        return false
+    /// The one who asked has gone. `forgotten`: it was still waiting; otherwise it is under way, and its place stays taken
+    /// until the answer comes.
+    mutating func cancel(_ query: Int) -> (forgotten: Bool, actions: [Action]) {
+        let gone = remove { $0.query == query }
+        return gone.isEmpty ? (false, []) : (true, drainAll())
     }
 
     /// Everything that waits, because the pool closes.
     mutating func close() -> [Action] {
-        let queries = waiting.values.flatMap { $0.map(\.query) }
-        waiting = [.read: [], .write: [], .bus: []]
-        return queries.map { .refuse(query: $0) }
+        remove { _ in true }.map { .refuse(query: $0) }
+    }
+
+    /// Takes out those that wait and match, in order of arrival.
+    private mutating func remove(_ matches: (Waiting) -> Bool) -> [Int] {
+        var gone: [Waiting] = []
+        for lane in waiting.keys {
+            let found = waiting[lane, default: []].filter(matches)
+            guard !found.isEmpty else { continue }
+            waiting[lane]?.removeAll(where: matches)
+            for one in found { dequeued(one) }
+            gone += found
+        }
+        for user in overflow.keys {
+            let found = overflow[user, default: []].filter(matches)
+            guard !found.isEmpty else { continue }
+            overflow[user]?.removeAll(where: matches)
+            if overflow[user]?.isEmpty == true { overflow[user] = nil }
+            gone += found
+        }
+        return gone.sorted { $0.arrival < $1.arrival }.map(\.query)
     }
 }

@@ -5,14 +5,14 @@ import Glibc
 #endif
 
 /// PostgreSQL's own programs, and the user that they run as: PostgreSQL refuses to run as root.
-struct PostgresInstallation: Sendable {
+package struct PostgresInstallation: Sendable {
     typealias Failure = EmbeddedPostgres.Failure
 
     let folder: String
     /// Whom to become; nil: we are nobody special, and stay who we are.
     let user: (name: String, id: uid_t, group: gid_t)?
 
-    static func find() throws -> PostgresInstallation {
+    package static func find() throws -> PostgresInstallation {
         let debian = "/usr/lib/postgresql"
         let versions = ((try? FileManager.default.contentsOfDirectory(atPath: debian)) ?? [])
             .compactMap { Int($0) }.sorted(by: >)
@@ -35,7 +35,7 @@ struct PostgresInstallation: Sendable {
     /// Runs one of PostgreSQL's programs to its end.
     /// - Throws: `Failure` with the last line that it said.
     @discardableResult
-    func run(_ program: String, _ arguments: [String]) throws -> String {
+    package func run(_ program: String, _ arguments: [String]) throws -> String {
         let process = Process()
         let path = "\(folder)/\(program)"
         if let user {
@@ -98,7 +98,7 @@ struct PostgresInstallation: Sendable {
     }
 
     /// Gives a folder to the user that PostgreSQL runs as.
-    func handOver(_ path: String) throws {
+    package func handOver(_ path: String) throws {
         guard let user else { return }
         guard chown(path, user.id, user.group) == 0 else {
             throw Failure(description: "\(path) cannot be given to the user \(user.name)")

@@ -162,12 +162,20 @@ extension Array: SQLDecodable where Element: SQLArrayElement & SQLDecodable {
             return Int(Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self)))
         }
         var elements: [Element] = []
-        if word(0) == 1, let count = word(12) {
+        let dimensions = word(0)
+        guard dimensions == 0 || dimensions == 1 else { return nil }
+        if dimensions == 1 {
+            guard let count = word(12), count >= 0 else { return nil }
             var offset = 20
             for _ in 0..<count {
                 guard let length = word(offset) else { return nil }
                 offset += 4
-                guard length >= 0, bytes.count - offset >= length,
+                if length < 0 {
+                    guard let null = Element.ofNull else { return nil }
+                    elements.append(null)
+                    continue
+                }
+                guard bytes.count - offset >= length,
                     let element = Element(
                         sqlType: Element.elementType,
                         bytes: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length]))

@@ -101,7 +101,7 @@ extension Document {
 
 extension Database {
     /// Runs `body`, saying what it failed with in the words of the edge: a database that is away or has no room is 503,
-    /// a number out of its range 422; anything else is a fault of ours and goes on as it is, to the log.
+    /// a number out of its range and a NUL character 422; anything else is a fault of ours and goes on as it is, to the log.
     func answering<Value>(_ body: (Database) async throws -> Value) async throws -> Value {
         do {
             return try await body(self)
@@ -109,6 +109,8 @@ extension Database {
             throw Problem.unavailable()
         } catch let error as DatabaseError where error.sqlState == "22003" {
             throw Problem.invalidBody("A number is larger than can be kept.")
+        } catch let error as DatabaseError where error.sqlState == "22021" {
+            throw Problem.invalidBody("A NUL character cannot be kept.")
         }
     }
 }

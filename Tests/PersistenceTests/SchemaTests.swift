@@ -1,0 +1,37 @@
+import Testing
+import TestSupport
+
+@Suite struct SchemaTests {
+    @Test("Every table with a user_id has it first in its primary key, so that users can be spread over machines")
+    func userFirst() async throws {
+        try await withTestDatabase { _, url in
+            let tables = try await PostgresSession.run(
+                """
+                SELECT c.relname, (SELECT a.attname FROM pg_index i JOIN pg_attribute a
+                    ON a.attrelid = c.oid AND a.attnum = i.indkey[0] WHERE i.indrelid = c.oid AND i.indisprimary)
+                FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND EXISTS (
+                    SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'user_id' AND NOT a.attisdropped)
+                """, at: url)
+            #expect(tables.count >= 8)
+            for table in tables { #expect(table.last == "user_id", "\(table)") }
+        }
+    }
+
+    @Test("Every table has a primary key, and every constraint and index a name of ours")
+    func named() async throws {
+        try await withTestDatabase { _, url in
+            let keyless = try await PostgresSession.run(
+                """
+                SELECT relname FROM pg_class c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+                AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
+                """, at: url)
+            #expect(keyless.isEmpty)
+            let foreign = try await PostgresSession.run(
+                """
+                SELECT conname FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid
+                WHERE t.relnamespace = 'public'::regnamespace AND conname NOT LIKE t.relname || '\\_%'
+                """, at: url)
+            #expect(foreign.isEmpty, "\(foreign)")
+        }
+    }
+}
