@@ -87,9 +87,10 @@ final class HubShard: @unchecked Sendable {
         (sockets.values.joined().compactMap { $0.caller?.session }, Array(sockets.keys))
     }
 
-    func apply(_ survey: Survey, asked: Set<UUID>) {
+    func apply(_ survey: Survey, asked: Set<UUID>, restored: Bool) {
         for (user, mine) in sockets {
             for socket in mine {
+                if restored { socket.restored() }
                 guard let session = socket.caller?.session, asked.contains(session) else { continue }
                 if survey.aliveSessions.contains(session) {
                     socket.hinted(user: survey.heads[user] ?? 0, shared: survey.shared)

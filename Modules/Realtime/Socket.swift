@@ -194,6 +194,11 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
         perform(state.hinted(user: user, shared: shared))
     }
 
+    func restored() {
+        guard !closing else { return }
+        perform(state.restored())
+    }
+
     func pulled(_ pull: Pull) {
         guard !closing else { return }
         let (ids, actions) = state.pulled(pull)
