@@ -118,7 +118,9 @@ final class HubShard: @unchecked Sendable {
                     // The database is away: the socket stays, and asks again a little later.
                     loop.scheduleTask(in: .milliseconds(.random(in: 300...1_000))) { socket.pullFailed() }
                 }
-                if let next = self.waiting.popFirst() { self.pull(next.socket, since: next.cursor) }
+                while self.pulling < self.limits.pullsPerShard, let next = self.waiting.popFirst() {
+                    if !next.socket.isClosing { self.pull(next.socket, since: next.cursor) }
+                }
             }
     }
 

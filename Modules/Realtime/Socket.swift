@@ -22,6 +22,7 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
     private var context: ChannelHandlerContext?
     private var admitted = false
     private var closing = false
+    var isClosing: Bool { closing }
     private var pushing = false
     private var heard = NIODeadline.now()
     private var pinged = NIODeadline.now()

@@ -101,7 +101,7 @@ import Testing
     func orderHolds(seed: UInt64) {
         var random = SplitMix(state: seed)
         let users = [ada, ben, eve]
-        var pool = pool([.write, .write], depth: 3)
+        var pool = pool([.write, .write], depth: 3, mostWaiting: 300)
         var owner: [Int: UUID] = [:]
         var flying: [[Int]] = [[], []]
         var answered: [UUID: [Int]] = [:]

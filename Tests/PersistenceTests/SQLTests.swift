@@ -57,19 +57,10 @@ import TestSupport
         try "func use(_ text: String) {\n    \(line)\n    _ = sql\n}\n"
             .write(to: folder.appendingPathComponent("main.swift"), atomically: false, encoding: .utf8)
         return try await onQueue {
-            let compiler = Process()
-            compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-            compiler.arguments = [
-                "swiftc", "-typecheck", "-swift-version", "6", "-package-name", "lockstep", "SQL.swift", "main.swift",
-            ]
-            compiler.currentDirectoryURL = folder
-            let pipe = Pipe()
-            compiler.standardOutput = pipe
-            compiler.standardError = pipe
-            try compiler.run()
-            let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-            compiler.waitUntilExit()
-            return (compiler.terminationStatus, output)
+            try ChildProcess.run(
+                "/usr/bin/env",
+                ["swiftc", "-typecheck", "-swift-version", "6", "-package-name", "lockstep", "SQL.swift", "main.swift"],
+                folder: folder.path)
         }
     }
 }

@@ -85,19 +85,16 @@ package final class TestCluster: Sendable {
         guard pipe(&ends) == 0, ends.allSatisfy({ fcntl($0, F_SETFD, FD_CLOEXEC) == 0 }) else {
             throw PostgresSession.Failure(description: "no descriptors are left")
         }
-        let janitor = Process()
-        janitor.executableURL = URL(fileURLWithPath: "/bin/sh")
-        janitor.arguments = [
-            "-c",
-            """
-            trap '' INT TERM HUP; read line
-            kill -QUIT "$(head -1 '\(folder)/data/postmaster.pid')"; sleep 1; rm -rf '\(folder)'
-            """,
-        ]
-        janitor.standardInput = FileHandle(fileDescriptor: ends[0], closeOnDealloc: true)
-        janitor.standardOutput = FileHandle.nullDevice
-        janitor.standardError = FileHandle.nullDevice
-        try janitor.run()
+        _ = try ChildProcess.start(
+            "/bin/sh",
+            [
+                "-c",
+                """
+                trap '' INT TERM HUP; read line
+                kill -QUIT "$(head -1 '\(folder)/data/postmaster.pid')"; sleep 1; rm -rf '\(folder)'
+                """,
+            ], input: ends[0])
+        close(ends[0])
         return ends[1]
     }
 }

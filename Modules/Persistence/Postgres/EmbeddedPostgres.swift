@@ -1,3 +1,4 @@
+import CLibPQ
 import Foundation
 
 #if canImport(Glibc)
@@ -120,11 +121,11 @@ private struct DataMarker {
 
     private var current: String {
         ["PG_VERSION", "global/pg_control"].map { file in
-            var status = stat()
-            guard stat("\(data)/\(file)", &status) == 0 else { return "-" }
+            var status = file_status()
+            guard read_file_status("\(data)/\(file)", &status) == 0 else { return "-" }
             // PG_VERSION is written once: when it was last changed tells a copy over the old files from the old files.
-            let changed = file == "PG_VERSION" ? ":\(status.st_ctim.tv_sec).\(status.st_ctim.tv_nsec)" : ""
-            return "\(status.st_dev):\(status.st_ino)\(changed)"
+            let changed = file == "PG_VERSION" ? ":\(status.changed_seconds).\(status.changed_nanoseconds)" : ""
+            return "\(status.device):\(status.inode)\(changed)"
         }.joined(separator: " ")
     }
 

@@ -1,3 +1,4 @@
+import CLibPQ
 import Foundation
 
 #if canImport(Glibc)
@@ -36,32 +37,16 @@ package struct PostgresInstallation: Sendable {
     /// - Throws: `Failure` with the last line that it said.
     @discardableResult
     package func run(_ program: String, _ arguments: [String]) throws -> String {
-        let process = Process()
         let path = "\(folder)/\(program)"
-        if let user {
-            process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
-            process.arguments = ["--reuid=\(user.id)", "--regid=\(user.group)", "--clear-groups", path] + arguments
-        } else {
-            process.executableURL = URL(fileURLWithPath: path)
-            process.arguments = arguments
-        }
-        // A file, not a pipe: the server that pg_ctl leaves behind would hold a pipe open for ever.
-        let log = NSTemporaryDirectory() + "lockstep-\(UUID().uuidString).log"
-        _ = FileManager.default.createFile(atPath: log, contents: nil)
-        defer { try? FileManager.default.removeItem(atPath: log) }
-        let handle = FileHandle(forWritingAtPath: log)
-        process.standardOutput = handle
-        process.standardError = handle
-        process.standardInput = FileHandle.nullDevice
-        process.currentDirectoryURL = URL(fileURLWithPath: "/")
-        do {
-            try process.run()
-        } catch {
-            throw Failure(description: "\(path) cannot be run: \(error.localizedDescription)")
-        }
-        process.waitUntilExit()
-        let output = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
-        guard process.terminationStatus == 0 else {
+        let (status, output) =
+            if let user {
+                try ChildProcess.run(
+                    "/usr/bin/setpriv",
+                    ["--reuid=\(user.id)", "--regid=\(user.group)", "--clear-groups", path] + arguments)
+            } else {
+                try ChildProcess.run(path, arguments)
+            }
+        guard status == 0 else {
             let last = output.split(separator: "\n").last.map(String.init) ?? "it said nothing"
             throw Failure(description: "\(program) failed: \(last)")
         }
@@ -111,12 +96,12 @@ package struct PostgresInstallation: Sendable {
         var folder = "/"
         for part in URL(fileURLWithPath: path).pathComponents.dropFirst() {
             folder += (folder == "/" ? "" : "/") + part
-            var status = stat()
-            guard stat(folder, &status) == 0 else { return }
-            let mode = status.st_mode
+            var status = file_status()
+            guard read_file_status(folder, &status) == 0 else { return }
+            let mode = status.mode
             let enters =
-                status.st_uid == user.id ? mode & S_IXUSR != 0
-                : status.st_gid == user.group ? mode & S_IXGRP != 0 : mode & S_IXOTH != 0
+                status.owner == user.id ? mode & 0o100 != 0
+                : status.group == user.group ? mode & 0o010 != 0 : mode & 0o001 != 0
             guard enters else {
                 throw Failure(
                     description: "PostgreSQL runs as the user \(user.name), who may not enter \(folder); "
@@ -126,9 +111,9 @@ package struct PostgresInstallation: Sendable {
     }
 
     func requireOwnership(of data: String) throws {
-        var status = stat()
+        var status = file_status()
         let owner = user?.id ?? getuid()
-        guard stat(data, &status) == 0, status.st_uid == owner else {
+        guard read_file_status(data, &status) == 0, status.owner == owner else {
             throw Failure(
                 description: "\(data) belongs to another user; run as its owner, `chown -R \(user?.name ?? NSUserName()) "
                     + "\(data)`, or set LOCKSTEP_DATA_DIR to another folder")
