@@ -39,22 +39,6 @@ def assert_reset(client: Client, replica: Replica) -> None:
     assert replica.digest() == client.digest()["digest"]
 
 
-def test_a_physical_backup_that_is_put_back_resets_every_device(
-    own_cluster: Cluster, start_server: Callable[..., Server], sign_up: Callable[..., Client],
-) -> None:
-    server = start_server(own_cluster.database())
-    client = sign_up(server)
-    client.set("theme", "light")
-    replica = client.replica()
-    own_cluster.execute("CHECKPOINT")
-    backup = own_cluster.backup()
-    write_on(client, replica)
-    server.terminate()
-    own_cluster.restore(backup)
-    server.start()
-    assert_reset(client, replica)
-
-
 def test_sockets_and_polls_that_outlive_a_restore_are_reset_too(
     own_cluster: Cluster, start_server: Callable[..., Server], sign_up: Callable[..., Client],
 ) -> None:
