@@ -84,7 +84,9 @@ def test_twenty_stopped_readers_hold_nobody_up(server: Server, client: Client, s
         raw.close()
 
 
-def test_sockets_that_say_nothing_or_half_a_thing_are_ended(shared_server: Server, sign_up: Callable[..., Client]) -> None:
+def test_sockets_that_say_nothing_or_half_a_thing_are_ended(
+    shared_server: Server, sign_up: Callable[..., Client],
+) -> None:
     """All the slow deaths side by side, because each takes up to a minute."""
     client = sign_up(shared_server)
     head = frame("x" * 1000)[:20]
@@ -191,7 +193,8 @@ def test_a_client_that_closes_its_side_only_is_let_go(server: Server, client: Cl
     assert server.terminate(within=15) == 0
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1.evil.example", "http://localhost:1"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1.evil.example", "http://localhost:1"])
 def test_a_page_of_another_origin_gets_no_socket_by_cookie(user: Client, origin: str) -> None:
     with RawSocket(user.url) as raw:
         answer = raw.upgrade(headers={"Cookie": f"lockstep_session={user.token}", "Origin": origin})
