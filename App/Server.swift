@@ -60,8 +60,8 @@ struct Server {
             do {
                 states = try await migrator.status()
                 break
-            } catch let error as DatabaseError where error.isUnavailable {
-                guard ContinuousClock.now < deadline, !error.isHopeless else {
+            } catch let error as DatabaseError {
+                guard error.isUnavailable, !error.isHopeless, ContinuousClock.now < deadline else {
                     throw StartFailure(
                         description: "the database of DATABASE_URL cannot be reached: \(error.message); "
                             + "start it, or unset DATABASE_URL to use a private PostgreSQL")

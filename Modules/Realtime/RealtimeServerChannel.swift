@@ -104,6 +104,8 @@ package struct RealtimeServerChannel: HTTPChannelHandler {
                     deadlines.end(channel)
                     let socket = Socket(
                         hub: hub, shard: shard, admission: gate.admission, cursor: Self.cursor(head.uri))
+                    // What the kernel holds for a client that does not read is memory too, and so much less is merged.
+                    try channel.syncOptions?.setOption(.socketOption(.so_sndbuf), value: 131_072)
                     try channel.syncOptions?.setOption(.writeBufferWaterMark, value: .init(low: 32_768, high: 65_536))
                     channel.pipeline.syncOperations.removeHandler(gate, promise: nil)
                     try channel.pipeline.syncOperations.addHandler(socket)

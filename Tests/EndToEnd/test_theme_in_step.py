@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,7 +120,7 @@ def test_the_accessibility_switches_are_in_step_and_do_something(
     one.page.wait_for_selector("html[data-accessibility='reduced_motion high_contrast']")
 
 
-@pytest.mark.skipif("LOCKSTEP_IMAGES" not in os.environ, reason="LOCKSTEP_IMAGES=1 writes the README's picture anew")
+@pytest.mark.picture
 def test_two_devices_in_step_are_a_picture(device: Callable[..., Device]) -> None:
     desktop = device(viewport={"width": 1000, "height": 760}, device_scale_factor=1).register("you@example.org")
     phone = device(kind="phone", viewport={"width": 340, "height": 700}, device_scale_factor=1)

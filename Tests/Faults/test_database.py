@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -13,9 +13,17 @@ from harness.server import lockstep
 
 
 @pytest.fixture
-def pair(own_cluster: Cluster, start_server: Callable[..., Server], sign_up: Callable[..., Client]) -> tuple[Cluster, Server, Client]:
-    server = start_server(own_cluster.database())
-    return own_cluster, server, sign_up(server)
+def durable_cluster() -> Iterator[Cluster]:
+    """One that loses nothing when it is killed."""
+    cluster = Cluster(durable=True)
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture
+def pair(durable_cluster: Cluster, start_server: Callable[..., Server], sign_up: Callable[..., Client]) -> tuple[Cluster, Server, Client]:
+    server = start_server(durable_cluster.database())
+    return durable_cluster, server, sign_up(server)
 
 
 @pytest.mark.parametrize("way", ["stop", "kill", "freeze"])

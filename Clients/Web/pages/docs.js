@@ -82,7 +82,7 @@ function table(description, title, rows) {
       element("td", {}, words(text)));
   });
   return element("div", { class: "scroll" },
-    element("h4", {}, title), element("table", {}, element("tbody", {}, ...body)));
+    element("h3", {}, title), element("table", {}, element("tbody", {}, ...body)));
 }
 
 /** @param {any} description @param {any} operation */
@@ -90,7 +90,7 @@ function requestBody(description, operation) {
   const content = operation.requestBody?.content?.["application/json"];
   if (!content) return null;
   return element("div", {},
-    table(description, "Body", members(description, content.schema)) ?? element("h4", {}, "Body"),
+    table(description, "Body", members(description, content.schema)) ?? element("h3", {}, "Body"),
     members(description, content.schema).length ? null : paragraphs(resolve(description, content.schema).description),
     content.example ? element("pre", { tabindex: "0" }, JSON.stringify(content.example, null, 2)) : null);
 }
@@ -107,7 +107,7 @@ function answers(description, operation) {
       element("td", {}, named ? element("code", {}, named) : ""));
   });
   return element("div", { class: "scroll" },
-    element("h4", {}, "Answers"), element("table", {}, element("tbody", {}, ...rows)));
+    element("h3", {}, "Answers"), element("table", {}, element("tbody", {}, ...rows)));
 }
 
 /** @param {any} description @param {string} path @param {string} method */

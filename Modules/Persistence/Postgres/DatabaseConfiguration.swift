@@ -42,7 +42,8 @@ package struct DatabaseConfiguration: Sendable {
         var message: UnsafeMutablePointer<CChar>?
         guard let parsed = PQconninfoParse(url, &message) else {
             defer { PQfreemem(message) }
-            throw DatabaseError(.unavailable, message: message.map { String(cString: $0) } ?? "cannot be read")
+            let said = message.map { String(cString: $0) }?.split(separator: "\n").first
+            throw DatabaseError(.refused, message: said.map(String.init) ?? "it cannot be read")
         }
         defer { PQconninfoFree(parsed) }
         var given: [String: String] = [:]
