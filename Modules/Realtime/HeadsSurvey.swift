@@ -6,7 +6,8 @@ package import Sync
 
 /// Compares, every 5 s and whenever it is asked, the heads of everybody who is connected or waits here with the
 /// database's, in one statement: what the bus lost is made good. The same statement tells which sessions have ended.
-/// Where nobody is, nothing is asked.
+/// A database that was restored under us shows by its epoch: everybody here reads anew. Where nobody is, nothing is asked,
+/// but for the epoch once, at the start.
 package final class HeadsSurvey: Service {
     private let hub: Hub
     private let feed: ChangeFeed
@@ -40,9 +41,10 @@ package final class HeadsSurvey: Service {
     package func run() async throws {
         let ticks = AsyncTimerSequence(interval: every, clock: .continuous).map { _ in }
         await withGracefulShutdownHandler {
+            var epoch: String?
             for await _ in merge(requests, ticks).cancelOnGracefulShutdown() {
                 do {
-                    try await survey()
+                    try await survey(&epoch)
                 } catch {
                     logger.debug("The heads could not be compared", metadata: ["error": "\(error)"])
                 }
@@ -52,13 +54,16 @@ package final class HeadsSurvey: Service {
         }
     }
 
-    private func survey() async throws {
+    private func survey(_ epoch: inout String?) async throws {
         let (sessions, connected) = await hub.census()
         let users = connected.union(feed.waitingUsers)
-        guard !users.isEmpty else { return }
+        guard !users.isEmpty || epoch == nil else { return }
         let survey = try await repository.survey(sessions: sessions, users: Array(users))
         clock.observe(survey.time)
-        hub.apply(survey, asked: Set(sessions))
-        feed.wakeWaiting(heads: survey.heads, shared: survey.shared)
+        let restored = epoch != nil && epoch != survey.epoch
+        epoch = survey.epoch
+        if restored { logger.warning("The database is another one than before: every device here reads anew") }
+        hub.apply(survey, asked: Set(sessions), restored: restored)
+        feed.wakeWaiting(heads: survey.heads, shared: survey.shared, all: restored)
     }
 }

@@ -104,9 +104,10 @@ package final class Hub: Sendable {
         return (sessions, users)
     }
 
-    /// Closes the sockets of `asked` sessions that are not among `alive`; hints all others at where the heads are.
-    func apply(_ survey: Survey, asked: Set<UUID>) {
-        for shard in shards { shard.onLoop { $0.apply(survey, asked: asked) } }
+    /// Closes the sockets of `asked` sessions that are not among `alive`; hints all others at where the heads are, or has
+    /// them read anew when the database was restored.
+    func apply(_ survey: Survey, asked: Set<UUID>, restored: Bool) {
+        for shard in shards { shard.onLoop { $0.apply(survey, asked: asked, restored: restored) } }
     }
 
     func shard(of loop: any EventLoop) -> HubShard? {

@@ -87,9 +87,10 @@ final class HubShard: @unchecked Sendable {
         (sockets.values.joined().compactMap { $0.caller?.session }, Array(sockets.keys))
     }
 
-    func apply(_ survey: Survey, asked: Set<UUID>) {
+    func apply(_ survey: Survey, asked: Set<UUID>, restored: Bool) {
         for (user, mine) in sockets {
             for socket in mine {
+                if restored { socket.restored() }
                 guard let session = socket.caller?.session, asked.contains(session) else { continue }
                 if survey.aliveSessions.contains(session) {
                     socket.hinted(user: survey.heads[user] ?? 0, shared: survey.shared)
@@ -117,7 +118,9 @@ final class HubShard: @unchecked Sendable {
                     // The database is away: the socket stays, and asks again a little later.
                     loop.scheduleTask(in: .milliseconds(.random(in: 300...1_000))) { socket.pullFailed() }
                 }
-                if let next = self.waiting.popFirst() { self.pull(next.socket, since: next.cursor) }
+                while self.pulling < self.limits.pullsPerShard, let next = self.waiting.popFirst() {
+                    if !next.socket.isClosing { self.pull(next.socket, since: next.cursor) }
+                }
             }
     }
 

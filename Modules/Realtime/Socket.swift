@@ -22,6 +22,7 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
     private var context: ChannelHandlerContext?
     private var admitted = false
     private var closing = false
+    var isClosing: Bool { closing }
     private var pushing = false
     private var heard = NIODeadline.now()
     private var pinged = NIODeadline.now()
@@ -191,6 +192,11 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
     func hinted(user: Version, shared: Version) {
         guard !closing else { return }
         perform(state.hinted(user: user, shared: shared))
+    }
+
+    func restored() {
+        guard !closing else { return }
+        perform(state.restored())
     }
 
     func pulled(_ pull: Pull) {

@@ -51,6 +51,15 @@ struct SocketState {
         return next()
     }
 
+    /// The database is another one: what was announced means nothing, and the cursor will be answered by a reset.
+    mutating func restored() -> [Action] {
+        known = Place(user: 0, shared: 0)
+        ahead = []
+        unseen = []
+        waitsForEarlier = false
+        return resync(to: cursor ?? asked)
+    }
+
     /// A change of this user was committed by this process.
     mutating func changed(_ change: Change) -> [Action] {
         guard let cursor, isWritable, !isPulling else {

@@ -54,10 +54,10 @@ package final class ChangeFeed: Sendable {
     /// The users who wait here, for the comparison of heads.
     package var waitingUsers: [UUID] { state.withLock { Array($0.waiters.keys) } }
 
-    /// Wakes those who wait below these heads.
-    package func wakeWaiting(heads: [UUID: Version], shared: Version) {
+    /// Wakes those who wait below these heads, or everybody.
+    package func wakeWaiting(heads: [UUID: Version], shared: Version, all: Bool) {
         for user in waitingUsers {
-            wake(user) { $0.isBehind(Place(user: heads[user] ?? 0, shared: shared)) }
+            wake(user) { all || $0.isBehind(Place(user: heads[user] ?? 0, shared: shared)) }
         }
     }
 

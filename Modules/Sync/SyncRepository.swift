@@ -34,12 +34,17 @@ package struct Survey: Sendable {
     package let aliveSessions: Set<UUID>
     package let heads: [UUID: Version]
     package let shared: Version
+    /// Of the database as a whole: another one than before means that it was restored, and that no cursor fits it.
+    package let epoch: String
     package let time: Timestamp
 
-    package init(aliveSessions: Set<UUID>, heads: [UUID: Version], shared: Version, time: Timestamp) {
+    package init(
+        aliveSessions: Set<UUID>, heads: [UUID: Version], shared: Version, epoch: String, time: Timestamp
+    ) {
         self.aliveSessions = aliveSessions
         self.heads = heads
         self.shared = shared
+        self.epoch = epoch
         self.time = time
     }
 }

@@ -35,6 +35,8 @@ package struct DatabaseConfiguration: Sendable {
             ("application_name", "lockstep"), ("connect_timeout", "5"), ("client_encoding", "UTF8"),
             ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
             ("tcp_user_timeout", "10000"),
+            // A server that still recovers lets readers in, and they would stay with the timeline it has then.
+            ("target_session_attrs", "read-write"),
         ]
         var options =
             "-c TimeZone=UTC -c idle_in_transaction_session_timeout=10s -c client_min_messages=warning -c jit=off"
@@ -65,12 +67,14 @@ package struct DatabaseConfiguration: Sendable {
     /// What a new connection runs first: the identity of the data, which is part of every epoch, kept as a setting so that
     /// statements can use it: the cluster and its timeline (another after a recovery), the database (another after a dump
     /// was restored into a new one), and when the data folder's first file came to be where it is, which no copy keeps
-    /// (another after a backup of the files was put back). What the role may not look up is left out.
+    /// (another after a backup of the files was put back). What the role may not look up is left out. The timeline is that of
+    /// the log as it is written now: the control file's is the last checkpoint's, which may come minutes after a promotion.
     func startup(of lane: Pool.Lane) -> [Connection.Statement] {
         var statements: [SQL] = [
             """
-            SELECT set_config('lockstep.cluster', concat_ws(':', s.system_identifier, c.timeline_id, d.oid), false)
-            FROM pg_control_system() s, pg_control_checkpoint() c, pg_database d WHERE d.datname = current_database()
+            SELECT set_config('lockstep.cluster', concat_ws(':', s.system_identifier, substring(w.file FOR 8), d.oid), false)
+            FROM pg_control_system() s, pg_walfile_name(pg_current_wal_lsn()) AS w (file), pg_database d
+            WHERE d.datname = current_database()
             """,
             """
             SELECT set_config('lockstep.cluster', concat_ws(':', current_setting('lockstep.cluster', true),

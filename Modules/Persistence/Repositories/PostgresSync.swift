@@ -5,6 +5,9 @@ package import Sync
 /// The read path: what changed beyond a place is an index range over the synced tables, in one statement and so one
 /// snapshot. There is no log to grow or to lose.
 package struct PostgresSync: SyncRepository {
+    /// For the epoch of the database as a whole.
+    private static let nobody = UUID(uuid: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+
     private let database: Database
 
     package init(database: Database) {
@@ -81,30 +84,36 @@ package struct PostgresSync: SyncRepository {
         let rows = try await database.answering {
             try await $0.read(
                 """
-                SELECT h.user_id AS id, h.version, false AS session, NULL::timestamptz AS time
+                SELECT h.user_id AS id, h.version, false AS session, NULL AS epoch, NULL::timestamptz AS time
                 FROM sync_heads h WHERE h.user_id = ANY (\(users))
-                UNION ALL SELECT s.id, 0, true, NULL FROM sessions s
-                WHERE s.user_id = ANY (\(users)) AND s.id = ANY (\(sessions)) AND s.expires_at > clock_timestamp()
-                UNION ALL SELECT NULL, s.version, false, clock_timestamp() FROM sync_shared s
+                UNION ALL SELECT s.id, 0, true, NULL, NULL FROM sessions s
+                WHERE s.user_id = ANY (\(users)) AND s.expires_at > clock_timestamp()
+                UNION ALL SELECT NULL, s.version, false, sync_epoch(s.epoch_seed, \(Self.nobody)), clock_timestamp()
+                FROM sync_shared s
                 """)
         }
+        // All sessions of these users, and which were asked for is told here: two lists in one condition would be looked up
+        // as every pair of them.
+        let asked = Set(sessions)
         var alive: Set<UUID> = []
         var heads: [UUID: Version] = [:]
         var shared: Version = 0
+        var epoch = ""
         var time = Timestamp.now()
         for row in rows {
             if let id = try row.decode("id", as: UUID?.self) {
                 if try row.decode("session", as: Bool.self) {
-                    alive.insert(id)
+                    if asked.contains(id) { alive.insert(id) }
                 } else {
                     heads[id] = try row.decode("version")
                 }
             } else {
                 shared = try row.decode("version")
+                epoch = try row.decode("epoch")
                 time = try row.decode("time")
             }
         }
-        return Survey(aliveSessions: alive, heads: heads, shared: shared, time: time)
+        return Survey(aliveSessions: alive, heads: heads, shared: shared, epoch: epoch, time: time)
     }
 
     package func refuse(_ mutation: SignedMutation, _ problem: Problem) async throws -> Outcome {
