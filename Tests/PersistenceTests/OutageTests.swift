@@ -14,7 +14,7 @@ import Glibc
     private func withCluster(
         connections: Int = 4, _ body: (TestCluster, Database) async throws -> Void
     ) async throws {
-        let cluster = try await TestCluster()
+        let cluster = try await TestCluster(settings: ["synchronous_commit = on"])
         let database = try openDatabase(cluster.url(), connections: connections)
         defer { database.close() }
         try await eventually("it connects") { database.gauges.connectionsUp == connections + 1 }
@@ -65,6 +65,8 @@ import Glibc
     func killed() async throws {
         try await withCluster { cluster, database in
             try cluster.signal(SIGKILL)
+            // Its backends find out a moment later.
+            try await eventually("they are gone") { database.gauges.connectionsUp == 0 }
             try await expectUnavailable(database)
             // Its orphans go by themselves, and until then it does not start.
             try await eventually("it starts again") { (try? await cluster.start()) != nil }

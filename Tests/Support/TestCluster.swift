@@ -14,6 +14,8 @@ package final class TestCluster: Sendable {
     private let lifeline: Int32
 
     /// Makes one and starts it.
+    /// - Parameter settings: lines of postgresql.conf, which go before ours; `synchronous_commit = on` for what is to
+    ///   outlast the death of a backend.
     package init(settings: [String] = []) async throws {
         let folder = "/tmp/lockstep-tests-\(UUID().uuidString.prefix(8))"
         let installation = try PostgresInstallation.find()

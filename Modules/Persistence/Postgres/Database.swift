@@ -78,7 +78,7 @@ package final class Database: Service {
     }
 
     /// Tries again what PostgreSQL undid for the sake of another transaction (at most 4 times, after a random pause), and
-    /// once what was lost with its connection, where that is safe.
+    /// twice what was lost with its connection, where that is safe.
     private func persist(_ demand: Pool.Demand, _ sql: SQL, repeatAfterLoss: Bool) async throws -> Rows {
         var contentions = 0
         var losses = 0
@@ -95,8 +95,10 @@ package final class Database: Service {
                     try? await Task.sleep(for: .milliseconds(Int.random(in: 5...80)))
                 } else if error.isStalePlan, losses < 1 {
                     losses += 1
-                } else if error.kind == .lost || error.isConnectionGone, repeatAfterLoss, losses < 1 {
+                } else if error.kind == .lost || error.isConnectionGone, repeatAfterLoss, losses < 2 {
                     losses += 1
+                    // When one backend dies all sessions fall, and the next connection may not have noticed yet.
+                    try? await Task.sleep(for: .milliseconds(Int.random(in: 50...100)))
                 } else {
                     throw error
                 }

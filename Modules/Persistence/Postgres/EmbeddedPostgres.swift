@@ -77,16 +77,31 @@ package final class EmbeddedPostgres: Sendable {
         try installation.requireOwnership(of: data)
         try installation.requireVersion(of: data)
         let socket = try socketFolder(root, installation)
-        if (try? installation.run("pg_ctl", ["-D", data, "status"])) == nil {
-            progress("starting the private PostgreSQL")
-            try installation.startServer(data: data, socket: socket)
-        }
+        try ensureRunning(installation, data: data, socket: socket, progress)
         _ = try? installation.run("createdb", ["-h", socket, "-U", "lockstep", "lockstep"])
         let marker = DataMarker(data: data)
         let restored = !isNew && !marker.fits
         marker.renew()
         return EmbeddedPostgres(
             installation: installation, data: data, socket: socket, lock: lock, restored: restored)
+    }
+
+    /// Starts it unless it runs. One that runs and does not answer is starting, recovering or dying: it is given time to
+    /// come up, or to be gone and be started.
+    private static func ensureRunning(
+        _ installation: PostgresInstallation, data: String, socket: String, _ progress: (String) -> Void
+    ) throws {
+        let end = ContinuousClock.now + .seconds(30)
+        while (try? installation.run("pg_ctl", ["-D", data, "status"])) != nil {
+            if (try? installation.run("pg_isready", ["-q", "-h", socket])) != nil { return }
+            guard .now < end else {
+                throw Failure(
+                    description: "the private PostgreSQL runs and does not answer; its log is \(data)/server.log")
+            }
+            usleep(50_000)
+        }
+        progress("starting the private PostgreSQL")
+        try installation.startServer(data: data, socket: socket)
     }
 
     /// One process at a time looks and starts.
