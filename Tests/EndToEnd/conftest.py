@@ -72,7 +72,8 @@ def report_delays(request: pytest.FixtureRequest) -> Callable[[str, list[float]]
     """Puts the median and the worst of some delays, in milliseconds, on the terminal's last page."""
     def report(what: str, delays: list[float]) -> None:
         lines = request.config.stash.setdefault(_DELAYS, [])
-        lines.append(f"{what}: median {statistics.median(delays):.0f} ms, worst {max(delays):.0f} ms ({len(delays)} changes)")
+        middle, worst = statistics.median(delays), max(delays)
+        lines.append(f"{what}: median {middle:.0f} ms, worst {worst:.0f} ms ({len(delays)} changes)")
     return report
 
 

@@ -86,7 +86,11 @@ def test_a_message_takes_what_fits_and_no_more_than_500(page: Device) -> None:
             large.remove(batch.map((it) => it.id));
         }
         let refused = "";
-        try { large.add({ id: makeId(), name: "n", args: { value: "x".repeat(70000) } }); } catch (it) { refused = it.name; }
+        try {
+            large.add({ id: makeId(), name: "n", args: { value: "x".repeat(70000) } });
+        } catch (error) {
+            refused = error.name;
+        }
         return [many.first(limit).length, sizes, refused, large.size];
     }""") == [500, [[4, True], [4, True], [1, True]], "RangeError", 0]
 

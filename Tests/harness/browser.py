@@ -117,7 +117,7 @@ class Device:
         self.page.screenshot(path=path, animations="disabled")
 
     def settle(self, seconds: float) -> Device:
-        """Lets the browser's events come in for a while: to show that something does NOT happen, and for nothing else."""
+        """Lets the browser's events come in for a while: only to show that something does NOT happen."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             self.page.wait_for_timeout(min(left, 0.1) * 1000)
