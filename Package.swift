@@ -7,9 +7,11 @@ let modules: [Target] = [
     module("Sync", needs: ["API"], .hummingbird, .log, .nio, .httpTypes, .crypto),
     module("Accounts", needs: ["API", "Sync"], .hummingbird, .log, .nioPosix, .httpTypes, .crypto, .cryptoExtras),
     module("Settings", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes),
-    module("Realtime", needs: ["API", "Sync"], .hummingbirdCore, .log, .nio, .nioHTTP1, .nioWebSocket, .nioHTTPTypes,
+    module(
+        "Realtime", needs: ["API", "Sync"], .hummingbirdCore, .log, .nio, .nioHTTP1, .nioWebSocket, .nioHTTPTypes,
         .httpTypes, .httpTypesNIO, .lifecycle, .collections, .asyncAlgorithms, .metrics),
-    module("Persistence", needs: ["CLibPQ", "API", "Sync", "Accounts", "Settings"], .log, .crypto, .lifecycle,
+    module(
+        "Persistence", needs: ["CLibPQ", "API", "Sync", "Accounts", "Settings"], .log, .crypto, .lifecycle,
         .collections, .metrics),
     .systemLibrary(name: "CLibPQ", path: "Modules/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
 ]
@@ -18,7 +20,8 @@ let app: [Target] = [
     .executableTarget(
         name: "lockstep",
         dependencies: ["API", "Sync", "Accounts", "Settings", "Realtime", "Persistence"].map { .byName(name: $0) } + [
-            .hummingbird, .hummingbirdCore, .log, .nio, .nioPosix, .nioHTTP1, .unixSignals, .httpTypes, .lifecycle, .metrics, .argumentParser, .configuration,
+            .hummingbird, .hummingbirdCore, .log, .nio, .nioPosix, .nioHTTP1, .unixSignals, .httpTypes, .lifecycle,
+            .metrics, .argumentParser, .configuration,
             .crypto,
         ],
         path: "App",
@@ -28,7 +31,8 @@ let app: [Target] = [
 
 let tests: [Target] = [
     .target(
-        name: "TestSupport", dependencies: ["API", "Sync", "Persistence", "CLibPQ", .log, .lifecycle], path: "Tests/Support",
+        name: "TestSupport", dependencies: ["API", "Sync", "Persistence", "CLibPQ", .log, .lifecycle],
+        path: "Tests/Support",
         swiftSettings: house()),
     suite("API", .hummingbird, .hummingbirdTesting),
     suite("Sync", .crypto),

@@ -1,10 +1,10 @@
-import Accounts
 import API
+import Accounts
 import FoundationEssentials
 import Logging
 import Sync
-import Testing
 import TestSupport
+import Testing
 
 @testable import Persistence
 
@@ -158,7 +158,8 @@ import TestSupport
             #expect(try await online() == ["laptop", "phone"])
             try await presence.mark(online: [], offline: [laptopKey, phoneKey], process: one)
             #expect(try await online() == ["laptop"])
-            try await PostgresSession.run("UPDATE device_presence SET seen_at = seen_at - interval '2 minutes'", at: url)
+            try await PostgresSession.run(
+                "UPDATE device_presence SET seen_at = seen_at - interval '2 minutes'", at: url)
             #expect(try await online().isEmpty)
             try await presence.refresh(process: two)
             #expect(try await online() == ["laptop"])

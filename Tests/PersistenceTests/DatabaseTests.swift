@@ -1,10 +1,10 @@
-import Accounts
 import API
+import Accounts
 import Foundation
 import Logging
 import Sync
-import Testing
 import TestSupport
+import Testing
 
 @testable import Persistence
 
@@ -83,7 +83,8 @@ import TestSupport
             #expect(count == 300)
             for rest in 0..<3 {
                 let rows = try await database.read("SELECT number FROM log WHERE number % 3 = \(rest) ORDER BY id")
-                #expect(try rows.map { try $0.decode("number", as: Int.self) } == Array(stride(from: rest, to: 300, by: 3)))
+                #expect(
+                    try rows.map { try $0.decode("number", as: Int.self) } == Array(stride(from: rest, to: 300, by: 3)))
             }
         }
     }
@@ -94,7 +95,9 @@ import TestSupport
             let user = UUID()
             _ = try await database.write(for: user, "CREATE TABLE t (id bigint CONSTRAINT t_pkey PRIMARY KEY)")
             _ = try await database.write(for: user, "INSERT INTO t VALUES (1), (2)")
-            func insert(_ id: Int64) async throws { _ = try await database.write(for: user, "INSERT INTO t VALUES (\(id))") }
+            func insert(_ id: Int64) async throws {
+                _ = try await database.write(for: user, "INSERT INTO t VALUES (\(id))")
+            }
             for _ in 0..<3 {
                 let error = await #expect(throws: DatabaseError.self) { try await insert(1) }
                 #expect(error?.sqlState == "23505")

@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestSupport
+import Testing
 
 @testable import Persistence
 
@@ -74,7 +74,9 @@ import Glibc
             await first.stop()
             try await PostgresSession.run("SELECT 1", at: second.url)
             await second.stop()
-            await #expect(throws: PostgresSession.Failure.self) { try await PostgresSession.run("SELECT 1", at: second.url) }
+            await #expect(throws: PostgresSession.Failure.self) {
+                try await PostgresSession.run("SELECT 1", at: second.url)
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestSupport
+import Testing
 
 @testable import Persistence
 
@@ -9,7 +9,8 @@ import TestSupport
     private func withFolder(
         _ files: [String: (up: String, down: String)], _ body: (String) async throws -> Void
     ) async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("migrations-\(UUID().uuidString)").path
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("migrations-\(UUID().uuidString)")
+            .path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
         for (name, scripts) in files { try write(name, scripts, in: folder) }
@@ -141,7 +142,8 @@ import TestSupport
         }
     }
 
-    @Test("A folder that holds something else than pairs with numbers of their own is refused before anything is touched")
+    @Test(
+        "A folder that holds something else than pairs with numbers of their own is refused before anything is touched")
     func badFolders() async throws {
         try await withFolder(Self.small) { folder in
             try FileManager.default.removeItem(atPath: folder + "/0003_c.down.sql")

@@ -1,5 +1,5 @@
-import Accounts
 import API
+import Accounts
 import FoundationEssentials
 import Settings
 import Sync
@@ -63,7 +63,8 @@ struct Person {
 
     /// nil deletes.
     @discardableResult
-    func patch(_ values: [String: JSON?], id: UUID = .v7(), match: Mutation.Precondition? = nil) async throws -> Applied {
+    func patch(_ values: [String: JSON?], id: UUID = .v7(), match: Mutation.Precondition? = nil) async throws -> Applied
+    {
         let changes = try values.sorted { $0.key < $1.key }.map { key, value in
             try value.map { try SettingChange(key: key, value: $0) } ?? SettingChange(deleting: key)
         }

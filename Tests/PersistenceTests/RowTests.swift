@@ -1,7 +1,7 @@
 import API
 import Foundation
-import Testing
 import TestSupport
+import Testing
 
 @testable import Persistence
 

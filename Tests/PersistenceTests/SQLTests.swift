@@ -1,7 +1,7 @@
 import API
 import Foundation
-import Testing
 import TestSupport
+import Testing
 
 @testable import Persistence
 
@@ -23,13 +23,15 @@ import TestSupport
         #expect(sql.bindings.map(\.type) == [.bool, .int8, .text, .int8])
     }
 
-    @Test("Text made at run time cannot become SQL: the compiler refuses it", arguments: [
-        "let sql: SQL = text",
-        "let sql = SQL(stringLiteral: text)",
-        "let sql: SQL = \"SELECT \\(raw: text)\"",
-        "let sql: SQL = \"SELECT \" + text",
-        "var sql: SQL = \"SELECT 1\"; sql.template = Array(text.utf8)",
-    ])
+    @Test(
+        "Text made at run time cannot become SQL: the compiler refuses it",
+        arguments: [
+            "let sql: SQL = text",
+            "let sql = SQL(stringLiteral: text)",
+            "let sql: SQL = \"SELECT \\(raw: text)\"",
+            "let sql: SQL = \"SELECT \" + text",
+            "var sql: SQL = \"SELECT 1\"; sql.template = Array(text.utf8)",
+        ])
     func compilerRefuses(line: String) async throws {
         let (status, output) = try await compile(line)
         #expect(status != 0, "\(line) compiled")
@@ -50,7 +52,8 @@ import TestSupport
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         // What SQL.swift takes from API, in a word, so that it stands alone.
-        let alone = try String(contentsOf: source, encoding: .utf8).replacing("package import API", with: "")
+        let alone =
+            try String(contentsOf: source, encoding: .utf8).replacing("package import API", with: "")
             + "package struct Timestamp: Sendable { package let microseconds: Int64 }\n"
             + "package struct RawJSON: Sendable { package var utf8: [UInt8] }\n"
         try alone.write(to: folder.appendingPathComponent("SQL.swift"), atomically: false, encoding: .utf8)
@@ -59,8 +62,12 @@ import TestSupport
         return try await onQueue {
             try ChildProcess.run(
                 "/usr/bin/env",
-                ["swiftc", "-typecheck", "-swift-version", "6", "-package-name", "lockstep", "SQL.swift", "main.swift"],
-                folder: folder.path)
+                [
+                    "swiftc", "-typecheck", "-swift-version", "6", "-package-name", "lockstep", "SQL.swift",
+                    "main.swift",
+                ],
+                folder: folder.path,
+                environment: ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" })
         }
     }
 }

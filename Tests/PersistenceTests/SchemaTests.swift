@@ -1,5 +1,5 @@
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct SchemaTests {
     @Test("Every table with a user_id has it first in its primary key, so that users can be spread over machines")

@@ -1,10 +1,10 @@
-import Accounts
 import API
+import Accounts
 import FoundationEssentials
 import Settings
 import Sync
-import Testing
 import TestSupport
+import Testing
 
 @testable import Persistence
 
@@ -92,7 +92,9 @@ import TestSupport
     func sorted() async throws {
         try await withTestDatabase { database, _ in
             let ada = try await Person.register(database)
-            try await ada.patch(["b": .int(1), "B": .int(1), "a.b": .int(1), "a-b": .int(1), "a_b": .int(1), "1": .int(1)])
+            try await ada.patch([
+                "b": .int(1), "B": .int(1), "a.b": .int(1), "a-b": .int(1), "a_b": .int(1), "1": .int(1),
+            ])
             let keys = try await ada.settings.settings(of: ada.user.id).settings.map(\.key)
             #expect(keys == ["1", "B", "a-b", "a.b", "a_b", "b"])
         }

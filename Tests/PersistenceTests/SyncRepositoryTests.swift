@@ -1,10 +1,10 @@
-import Accounts
 import API
+import Accounts
 import FoundationEssentials
 import Settings
 import Sync
-import Testing
 import TestSupport
+import Testing
 
 @testable import Persistence
 

@@ -26,8 +26,11 @@ package final class TestCluster: Sendable {
             try installation.handOver(folder)
             try installation.run(
                 "initdb",
-                ["-D", folder + "/data", "-N", "-U", "lockstep", "-A", "trust", "--encoding=UTF8", "--locale=C.UTF-8",
-                    "--no-instructions"])
+                [
+                    "-D", folder + "/data", "-N", "-U", "lockstep", "-A", "trust", "--encoding=UTF8",
+                    "--locale=C.UTF-8",
+                    "--no-instructions",
+                ])
             let configuration = folder + "/data/postgresql.conf"
             let quick = [
                 "listen_addresses = ''", "unix_socket_directories = '\(folder)'", "fsync = off",
@@ -69,7 +72,8 @@ package final class TestCluster: Sendable {
     /// Sends a signal to the postmaster, or to a process of its own.
     package func signal(_ number: Int32, to process: Int32? = nil) throws {
         let file = try String(contentsOfFile: folder + "/data/postmaster.pid", encoding: .utf8)
-        guard let target = process ?? file.split(separator: "\n").first.flatMap({ Int32($0) }), kill(target, number) == 0
+        guard let target = process ?? file.split(separator: "\n").first.flatMap({ Int32($0) }),
+            kill(target, number) == 0
         else { throw PostgresSession.Failure(description: "the signal reached nobody") }
     }
 

@@ -56,13 +56,15 @@ package final class EmbeddedPostgres: Sendable {
         do {
             try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
         } catch {
-            throw Failure(description: "cannot make the folder \(root); set LOCKSTEP_DATA_DIR to one that you may write")
+            throw Failure(
+                description: "cannot make the folder \(root); set LOCKSTEP_DATA_DIR to one that you may write")
         }
         try installation.requireEntry(to: root)
         let lock = open(root + "/users.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard lock >= 0 else {
             throw Failure(
-                description: "\(root) belongs to somebody else; run as its owner, or set LOCKSTEP_DATA_DIR to another folder")
+                description:
+                    "\(root) belongs to somebody else; run as its owner, or set LOCKSTEP_DATA_DIR to another folder")
         }
         let starter = try exclusively(root + "/start.lock")
         defer { close(starter) }

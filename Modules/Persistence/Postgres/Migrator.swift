@@ -142,7 +142,9 @@ package struct Migrator: Sendable {
         }
     }
 
-    private func run(_ script: String, of name: String, on connection: DirectConnection, record: () throws -> Void) throws {
+    private func run(_ script: String, of name: String, on connection: DirectConnection, record: () throws -> Void)
+        throws
+    {
         do {
             try connection.execute(script: "BEGIN")
             try connection.execute(script: script)

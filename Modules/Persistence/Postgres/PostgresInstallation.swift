@@ -59,7 +59,10 @@ package struct PostgresInstallation: Sendable {
         try handOver(data)
         try run(
             "initdb",
-            ["-D", data, "-k", "-U", "lockstep", "-A", "trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"])
+            [
+                "-D", data, "-k", "-U", "lockstep", "-A", "trust", "--encoding=UTF8", "--locale=C.UTF-8",
+                "--no-instructions",
+            ])
     }
 
     func startServer(data: String, socket: String) throws {
@@ -72,7 +75,10 @@ package struct PostgresInstallation: Sendable {
         do {
             try run(
                 "pg_ctl",
-                ["-D", data, "-w", "-t", "60", "-l", log, "-o", settings.map { "-c '\($0)'" }.joined(separator: " "), "start"])
+                [
+                    "-D", data, "-w", "-t", "60", "-l", log, "-o", settings.map { "-c '\($0)'" }.joined(separator: " "),
+                    "start",
+                ])
         } catch {
             let said = (try? String(contentsOfFile: log, encoding: .utf8))?.split(separator: "\n")
                 .last { $0.contains("FATAL") || $0.contains("PANIC") }
@@ -100,7 +106,8 @@ package struct PostgresInstallation: Sendable {
             guard read_file_status(folder, &status) == 0 else { return }
             let mode = status.mode
             let enters =
-                status.owner == user.id ? mode & 0o100 != 0
+                status.owner == user.id
+                ? mode & 0o100 != 0
                 : status.group == user.group ? mode & 0o010 != 0 : mode & 0o001 != 0
             guard enters else {
                 throw Failure(
@@ -115,7 +122,8 @@ package struct PostgresInstallation: Sendable {
         let owner = user?.id ?? getuid()
         guard read_file_status(data, &status) == 0, status.owner == owner else {
             throw Failure(
-                description: "\(data) belongs to another user; run as its owner, `chown -R \(user?.name ?? NSUserName()) "
+                description:
+                    "\(data) belongs to another user; run as its owner, `chown -R \(user?.name ?? NSUserName()) "
                     + "\(data)`, or set LOCKSTEP_DATA_DIR to another folder")
         }
     }

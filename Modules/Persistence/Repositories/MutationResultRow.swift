@@ -39,7 +39,8 @@ extension Problem {
 
     static let deviceForked = Problem(
         409, "device_forked", "Another copy of this device has sent this seq",
-        detail: "Two copies of one device count apart; sign in anew without a device id and send it again with a new id.")
+        detail:
+            "Two copies of one device count apart; sign in anew without a device id and send it again with a new id.")
 }
 
 extension PostgresSync {
