@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from harness import Client, Cluster, Server, eventually
-from harness.server import lockstep
 
 
 @pytest.mark.parametrize("new_timeline", [True, False], ids=["by a recovery", "by copying the files"])
@@ -46,19 +45,3 @@ def test_after_a_dump_was_restored_into_a_new_database(
     server.start()
     client.set("other", 1)
     assert client.pull(cursor)["reset"] is True
-
-
-def test_doctor_begins_a_new_epoch_on_request(
-    own_cluster: Cluster, start_server: Callable[..., Server], sign_up: Callable[..., Client],
-) -> None:
-    database = own_cluster.database()
-    client = sign_up(start_server(database))
-    client.set("a", 1)
-    socket = client.socket().caught_up()
-    cursor = client.pull()["cursor"]
-    said = lockstep("doctor", "--new-epoch", env={"DATABASE_URL": database.url})
-    assert said.returncode == 0 and "new epoch" in said.stdout
-    pull = client.pull(cursor)
-    assert pull["reset"] is True and pull["cursor"] != cursor
-    client.set("a", 2)
-    eventually(lambda: socket.replica.documents.get(("settings", "a"), {}).get("value") == 2 or socket.replica.cursor == client.pull()["cursor"], within=8, what="the socket on the new epoch")

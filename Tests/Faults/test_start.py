@@ -1,0 +1,29 @@
+"""Starts that must fail: one line that says what to do."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from harness import Server
+from harness.server import lockstep
+
+
+@pytest.mark.parametrize(("env", "names"), [
+    ({"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}, "DATABASE_URL"), ({"DATABASE_URL": "nonsense://x"}, "DATABASE_URL"),
+    ({"LOCKSTEP_PORT": "x"}, "LOCKSTEP_PORT"), ({"LOCKSTEP_POLL_SECONDS": "0"}, "LOCKSTEP_POLL_SECONDS"),
+    ({"LOCKSTEP_LOG_LEVEL": "loud"}, "LOCKSTEP_LOG_LEVEL"), ({"LOCKSTEP_TRUSTED_PROXIES": "everybody"}, "LOCKSTEP_TRUSTED_PROXIES"),
+    ({"LOCKSTEP_PASSWORD_COST": "9"}, "LOCKSTEP_PASSWORD_COST"), ({"LOCKSTEP_ALLOWED_ORIGINS": "example"}, "LOCKSTEP_ALLOWED_ORIGINS"),
+])
+def test_a_wrong_configuration_stops_the_start_with_one_line_that_names_it(env: dict[str, str], names: str) -> None:
+    began = time.monotonic()
+    said = lockstep("serve", env=env)
+    assert said.returncode != 0 and time.monotonic() - began < 31
+    lines = said.stderr.strip().splitlines()
+    assert len(lines) == 1 and names in lines[0], said.stderr
+
+
+def test_a_taken_port_is_named(server: Server) -> None:
+    said = lockstep("serve", env={"DATABASE_URL": server.environment["DATABASE_URL"], "LOCKSTEP_PORT": str(server.port)})
+    assert said.returncode == 1 and str(server.port) in said.stderr and "LOCKSTEP_PORT" in said.stderr
