@@ -171,6 +171,8 @@ extension DatabaseLoop {
 
     private func handle(_ message: Message) {
         switch message {
+        case .run(let job) where stopping:
+            job.completion(.failure(DatabaseError(.unavailable, message: "the pool is closed")))
         case .run(let job):
             jobs[job.id] = job
             // Nearly always the last place: all are given the same time, but a second attempt has less of it left.
