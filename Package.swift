@@ -34,11 +34,11 @@ let tests: [Target] = [
         name: "TestSupport", dependencies: ["API", "Sync", "Persistence", "CLibPQ", .log, .lifecycle],
         path: "Tests/Support",
         swiftSettings: house()),
-    suite("API", .hummingbird, .hummingbirdTesting),
-    suite("Sync", .crypto),
-    suite("Accounts", "Persistence", .hummingbird, .hummingbirdTesting),
-    suite("Settings", "Persistence", .hummingbird, .hummingbirdTesting),
-    suite("Realtime", .nio, .nioEmbedded, .nioWebSocket, .nioHTTP1, .nioPosix),
+    suite("API", .hummingbird, .httpTypes),
+    suite("Sync", "API"),
+    suite("Accounts", "API", .hummingbird, .httpTypes),
+    suite("Settings", "API", "Sync"),
+    suite("Realtime", "API", "Sync", .nio, .nioWebSocket),
     suite("Persistence", "API", "Sync", "Accounts", "Settings", .log, .lifecycle),
     .testTarget(name: "ArchitectureTests", path: "Tests/ArchitectureTests", swiftSettings: house()),
 ]
@@ -88,10 +88,8 @@ func house() -> [SwiftSetting] {
 extension Target.Dependency {
     static var hummingbird: Self { .product(name: "Hummingbird", package: "hummingbird") }
     static var hummingbirdCore: Self { .product(name: "HummingbirdCore", package: "hummingbird") }
-    static var hummingbirdTesting: Self { .product(name: "HummingbirdTesting", package: "hummingbird") }
     static var nio: Self { .product(name: "NIOCore", package: "swift-nio") }
     static var nioPosix: Self { .product(name: "NIOPosix", package: "swift-nio") }
-    static var nioEmbedded: Self { .product(name: "NIOEmbedded", package: "swift-nio") }
     static var nioHTTP1: Self { .product(name: "NIOHTTP1", package: "swift-nio") }
     static var nioWebSocket: Self { .product(name: "NIOWebSocket", package: "swift-nio") }
     static var httpTypes: Self { .product(name: "HTTPTypes", package: "swift-http-types") }

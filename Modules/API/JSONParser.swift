@@ -268,7 +268,7 @@ extension JSONParser {
             text += all + String(repeating: "0", count: point - digits.count)
         case 1..<max(2, digits.count):
             text += all.prefix(point) + "." + all.dropFirst(point)
-        case -6...0:
+        case -5...0:
             text += "0." + String(repeating: "0", count: -point) + all
         default:
             text += all.prefix(1) + (digits.count > 1 ? "." + all.dropFirst() : "") + "e\(point - 1)"
