@@ -53,9 +53,9 @@ struct Routes: Sendable {
     /// What is said to who asks for the socket without a handshake that we take.
     @Sendable private func withoutUpgrade(_ request: Request, _ context: EdgeContext) async throws -> Response {
         switch authenticator.credential(in: request.headers) {
-        case .cookie:
+        case .cookie(let cookie):
             switch authenticator.origins.judge(request.headers, own: context.client.origin) {
-            case .own, .allowed: break
+            case .own, .allowed: _ = try await authenticator.caller(bearing: cookie)
             case .foreign, .unknown: throw Problem.crossOrigin
             }
         case .bearer(let token):
@@ -66,7 +66,7 @@ struct Routes: Sendable {
         throw Problem(
             426, "upgrade_required", "This address is a WebSocket",
             detail: "Open it as a WebSocket (version 13) with the subprotocol lockstep.v1.",
-            headers: [.upgrade: "websocket", .connection: "upgrade"])
+            headers: [.upgrade: "websocket", .connection: "upgrade", .secWebSocketVersion: "13"])
     }
 
     /// Who may have a socket. While the database is away nobody: the router answers 503.
@@ -92,6 +92,7 @@ struct Routes: Sendable {
         }
         do {
             guard let caller = try await authenticator.caller(bearing: token) else { return .badToken }
+            _ = try await authenticator.slide(caller)
             return .caller(caller)
         } catch {
             return .refused

@@ -75,6 +75,7 @@ struct Server {
         if migrate {
             try await migrator.up { logger.info("Applying a migration", metadata: ["migration": .string($0)]) }
         } else {
+            try migrator.refuseEdited(states)
             let missing = states.filter { $0.state == .pending }.map(\.name)
             guard missing.isEmpty else {
                 throw StartFailure(
@@ -117,8 +118,10 @@ struct Server {
             needs: .init(
                 reader: reader, clock: clock,
                 authenticate: { token in
-                    guard let token = SessionToken(token) else { return nil }
-                    return try await authenticator.caller(bearing: token)
+                    guard let token = SessionToken(token), let caller = try await authenticator.caller(bearing: token)
+                    else { return nil }
+                    _ = try await authenticator.slide(caller)
+                    return caller
                 },
                 push: { json, caller in
                     try await Push(reading: json["mutations"]).carryOut(through: door, for: caller)

@@ -75,8 +75,13 @@ struct WebApp: Sendable {
         _ name: String, _ request: Request, _ context: EdgeContext, signedIn: Bool
     ) async throws -> Response {
         var caller: Caller?
+        var renewed: String?
         if case .cookie(let token) = authenticator.credential(in: request.headers) {
             caller = try await authenticator.caller(bearing: token)
+            // A page may be the only request for weeks: its socket does the rest.
+            if let caller, try await authenticator.slide(caller) {
+                renewed = authenticator.cookie(token, client: context.client)
+            }
         }
         if signedIn, caller == nil { return Response(status: .seeOther, headers: [.location: "/login"]) }
         guard let template = pages[name] else { return html(notFound, .notFound) }
@@ -87,7 +92,9 @@ struct WebApp: Sendable {
             look.email = try await user?.email ?? ""
         }
         let hint = request.headers[.prefersColorScheme]
-        return html(look.fill(template, prefersDark: hint == "dark" || hint == "\"dark\""), .ok)
+        var response = html(look.fill(template, prefersDark: hint == "dark" || hint == "\"dark\""), .ok)
+        response.headers[.setCookie] = renewed
+        return response
     }
 
     private var notFound: String {

@@ -79,10 +79,12 @@ BEGIN
         AND one.value::text IS DISTINCT FROM p_values[1]::text
         -- Who knew of none and meets a deleted one has lost nothing.
         AND NOT (one.value IS NULL AND p_base = 0)
-        AND (CASE WHEN one.device_id = p_device THEN one.foreign_version ELSE one.version END) > p_base
+        -- Of what was deleted and purged since there is no row: another wrote it after any version that is known of it.
+        AND (one.key IS NULL
+            OR (CASE WHEN one.device_id = p_device THEN one.foreign_version ELSE one.version END) > p_base)
     THEN
         r.status := 'conflict';
-        r.document := setting_document(one.key, one.value, one.version);
+        r.document := setting_document(p_keys[1], one.value, coalesce(one.version, 0));
         INSERT INTO sync_conflicts (user_id, id, name, args, lost_value, collection, document_id, at)
         VALUES (p_user, p_id, p_name, CASE p_name
             WHEN 'settings.set' THEN json_build_object('key', p_keys[1], 'value', p_values[1])

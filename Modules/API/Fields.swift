@@ -42,7 +42,7 @@ package struct Fields {
     package mutating func optionalString(_ name: String, length: ClosedRange<Int>) -> String? {
         switch members[name] {
         case nil, .null?: return nil
-        case .string(let text)? where length.contains(text.count): return text
+        case .string(let text)? where length.contains(text.unicodeScalars.count): return text
         default:
             fault(name, "A string of \(length.lowerBound) to \(length.upperBound) characters should stand here.")
             return nil
@@ -102,6 +102,9 @@ extension Request {
             body = try await self.body.collect(upTo: limit)
         } catch let error as any HTTPResponseError where error.status == .contentTooLarge {
             throw Problem.payloadTooLarge("The body may be at most \(limit) bytes.")
+        } catch {
+            // The client broke off in the middle, or what came was no HTTP.
+            throw Problem(400, "bad_request", "The body cannot be read", detail: "The body ended before its end.")
         }
         do throws(JSONError) {
             return try JSON(parsing: body.readableBytesView)

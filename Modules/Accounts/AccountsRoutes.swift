@@ -87,8 +87,8 @@ package struct AccountsRoutes: Sendable {
     @Sendable private func login(_ request: Request, _ context: EdgeContext) async throws -> Response {
         try refuseForeignPage(request, context)
         let body = try SignIn(reading: await request.json())
-        let waits = [attemptsByAddress.take(context.client.address), attemptsByEmail.take(body.email.key)]
-        if let wait = waits.compactMap(\.self).max() {
+        // The address first: who is refused by it must not use up what others may try for this e-mail.
+        if let wait = attemptsByAddress.take(context.client.address) ?? attemptsByEmail.take(body.email.key) {
             throw Problem.rateLimited("Too many attempts to sign in.", retryAfter: wait)
         }
         let known = try await repository.credentials(of: body.email)

@@ -1,3 +1,4 @@
+import HTTPTypes
 package import NIOCore
 import NIOHTTPTypes
 
@@ -92,12 +93,20 @@ final class ConnectionDeadlines: @unchecked Sendable {
         typealias OutboundIn = HTTPResponsePart
         typealias OutboundOut = HTTPResponsePart
         private let deadlines: ConnectionDeadlines
+        /// The answer says that the connection ends with it, such as after a body that is not read to its end.
+        private var closes = false
 
         init(_ deadlines: ConnectionDeadlines) { self.deadlines = deadlines }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             switch unwrapInboundIn(data) {
-            case .head: deadlines.enter(.body, within: deadlines.limits.bodyTime)
+            case .head(let head):
+                deadlines.enter(.body, within: deadlines.limits.bodyTime)
+                closes = false
+                // Whoever asks first whether he may send his body is told to: what is wrong with it is told then.
+                if head.headerFields[.expect]?.lowercased() == "100-continue" {
+                    context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+                }
             case .body: break
             case .end: deadlines.enter(.answer, within: deadlines.limits.idle)
             }
@@ -105,10 +114,21 @@ final class ConnectionDeadlines: @unchecked Sendable {
         }
 
         func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-            if case .end = unwrapOutboundIn(data), case .answer = deadlines.phase {
-                deadlines.enter(.idle, within: deadlines.limits.idle)
+            switch unwrapOutboundIn(data) {
+            case .head(let head):
+                closes = head.headerFields[.connection] == "close"
+                context.write(data, promise: promise)
+            case .body: context.write(data, promise: promise)
+            case .end:
+                // The next request's time begins when the answer has been taken, not when it was put into the buffer.
+                let written = promise ?? context.eventLoop.makePromise()
+                let (deadlines, closes, channel) = (deadlines, closes, context.channel)
+                written.futureResult.assumeIsolated().whenSuccess {
+                    if closes { return channel.close(promise: nil) }
+                    if case .answer = deadlines.phase { deadlines.enter(.idle, within: deadlines.limits.idle) }
+                }
+                context.write(data, promise: written)
             }
-            context.write(data, promise: promise)
         }
     }
 }

@@ -51,6 +51,8 @@ struct FrameRules {
     private mutating func resume(_ frame: WebSocketFrame) -> Event? {
         guard var message = fragments else { return violated(.protocolError) }
         guard message.readableBytes + frame.length <= largestMessage else { return violated(.tooBig) }
+        // Let go of it first: a second reference would make every fragment copy all that came before.
+        fragments = nil
         var part = frame.unmaskedData
         message.writeBuffer(&part)
         fragments = frame.fin ? nil : message

@@ -63,12 +63,14 @@ package struct RealtimeServerChannel: HTTPChannelHandler {
                 })
             configuration.enablePipelining = false
             configuration.enableResponseHeaderValidation = false
+            configuration.enableErrorHandling = false
             configuration.decoderConfiguration.maxHeaderListSize = limits.head
             configuration.decoderConfiguration.maxHeaderFieldSize = limits.head
             configuration.decoderConfiguration.maxHeaderFieldCount = 100
             let negotiated = try pipeline.configureUpgradableHTTPServerPipeline(configuration: configuration)
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
             try pipeline.addHandler(gate, position: .after(decoder))
+            try pipeline.addHandler(MalformedRequestHandler(), position: .after(decoder))
             return Value(channel: channel, negotiated: negotiated)
         }
     }

@@ -1,4 +1,5 @@
 import API
+import DequeModule
 import FoundationEssentials
 import Logging
 import NIOCore
@@ -23,11 +24,19 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
     private var admitted = false
     private var closing = false
     var isClosing: Bool { closing }
+    private var authenticating = false
     private var pushing = false
+    /// What had been decoded already when reading was turned off: it waits its turn.
+    private var backlog: Deque<ByteBuffer> = []
+    /// Answers to pings that could not be written: only the latest of each kind is owed (RFC 6455, 5.5.3).
+    private var owed: (pong: ByteBuffer?, text: ByteBuffer?)
+    /// When the client last took a byte, or had taken all.
+    private var taken = NIODeadline.now()
     private var heard = NIODeadline.now()
     private var pinged = NIODeadline.now()
     private var messageBegan: NIODeadline?
     private var unwritten = 0
+    private var isReading = true
     private let opened = NIODeadline.now()
 
     init(hub: Hub, shard: HubShard, admission: RealtimeAdmission, cursor: Cursor?) {
@@ -44,13 +53,14 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
         case .badToken: close(.signedOut)
         case .anonymous, .refused:
             context.eventLoop.scheduleTask(in: hub.limits.authentication) { [weak self] in
-                if self?.caller == nil { self?.close(.signedOut) }
+                guard let self, caller == nil, !authenticating else { return }
+                close(.signedOut)
             }
         }
     }
 
     private func begin(_ caller: Caller) {
-        guard !closing else { return }
+        guard !closing, self.caller == nil else { return }
         guard !hub.isStopping else { return close(.goingAway) }
         guard hub.admit(caller) else { return close(.tooManySockets) }
         self.caller = caller
@@ -86,12 +96,25 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
         let event = rules.receive(unwrapInboundIn(data))
         messageBegan = rules.isInsideMessage ? messageBegan ?? .now() : nil
         switch event {
-        case .text(let message)?: understand(message)
-        case .ping(let data)?: writeFrame(.pong, data); flush()
+        case .text(let message)?:
+            backlog.append(message)
+            resume()
+        case .ping(let data)?: answer(pong: data)
         case .pong?, nil: break
         case .close(let code)?: close(code.flatMap(CloseCode.init(rawValue:)) ?? .normal)
         case .violation(let code)?: close(code)
         }
+    }
+
+    /// One thing at a time: while a sign-in or a push is under way, and until its results have left, nothing more is read
+    /// from this client, and what came in the same packet waits.
+    private var isBusy: Bool { authenticating || pushing || state.holdsResults }
+
+    /// Goes on with what waits; a client that says more than is ever read at once is none of ours.
+    private func resume() {
+        while !closing, !isBusy, let message = backlog.popFirst() { understand(message) }
+        if backlog.count > 1_024 { close(.badMessage) }
+        if !closing, !isBusy { setReading(true) }
     }
 
     private func understand(_ message: ByteBuffer) {
@@ -102,8 +125,7 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
         }
         switch message {
         case .auth: break
-        case .ping(let t):
-            sendIfWritable(ServerMessage.pong(t))
+        case .ping(let t): answer(text: ServerMessage.pong(t))
         case .sync(let text): perform(state.resync(to: text.flatMap { Cursor($0) }))
         case .push(let json): push(json, caller)
         }
@@ -111,10 +133,11 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
 
     private func authenticate(_ token: String) {
         guard let context else { return }
+        authenticating = true
         setReading(false)
         let needs = hub.needs
         context.eventLoop.makeFutureWithTask { try await needs.authenticate(token) }.whenComplete { result in
-            self.setReading(true)
+            self.authenticating = false
             switch result {
             case .success(let caller?): self.begin(caller)
             case .success(nil): self.close(.signedOut)
@@ -122,34 +145,60 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
                 self.write(ServerMessage.error(error as? Problem ?? .internalError))
                 self.close(.goingAway)
             }
+            self.resume()
         }
     }
 
-    /// One push at a time; until its results have come nothing more is read from this client.
     private func push(_ json: JSON, _ caller: Caller) {
-        guard let context, !pushing else { return close(.badMessage) }
+        guard let context else { return }
         pushing = true
         setReading(false)
         let needs = hub.needs
         context.eventLoop.makeFutureWithTask { try await needs.push(json, caller) }.whenComplete { result in
             self.pushing = false
-            self.setReading(true)
+            guard !self.closing else { return }
             switch result {
             case .success(let results):
                 let head = results.map(\.outcome.head).max() ?? 0
                 self.perform(self.state.pushed(ServerMessage.pushed(results), head: head))
-                self.flush()
             case .failure(let problem as Problem) where problem.status == 401: self.close(.signedOut)
             case .failure(let error):
-                self.sendIfWritable(ServerMessage.error(error as? Problem ?? .internalError))
+                let frame = ServerMessage.error(error as? Problem ?? .internalError)
+                self.perform(self.state.pushed(frame, head: 0))
             }
+            self.flush()
+            self.resume()
         }
+    }
+
+    private func answer(pong data: ByteBuffer) {
+        guard let context, context.channel.isWritable else { return owed.pong = data }
+        writeFrame(.pong, data)
+        flush()
+    }
+
+    private func answer(text frame: ByteBuffer) {
+        guard let context, context.channel.isWritable else { return owed.text = frame }
+        write(frame)
+        flush()
+    }
+
+    private func payOwed() {
+        guard let context, context.channel.isWritable else { return }
+        if let data = owed.pong { writeFrame(.pong, data) }
+        if let frame = owed.text { write(frame) }
+        owed = (nil, nil)
     }
 
     private func setReading(_ reading: Bool) {
         guard let channel = context?.channel else { return }
+        guard reading != isReading else { return }
+        isReading = reading
         _ = channel.setOption(.autoRead, value: reading)
-        if reading { channel.read() }
+        if reading {
+            heard = .now()
+            channel.read()
+        }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -169,6 +218,7 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
+        payOwed()
         perform(state.writability(context.channel.isWritable))
         flush()
         context.fireChannelWritabilityChanged()
@@ -221,7 +271,9 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
                     guard let self, !closing else { return }
                     perform(state.waited())
                 }
-            case .sendResults(let frame): write(frame)
+            case .sendResults(let frame):
+                write(frame)
+                context?.eventLoop.execute { self.resume() }
             case .deliver(let change, let from):
                 let to = Cursor(epoch: from.epoch, place: Place(user: change.version, shared: from.place.shared))
                 write(ServerMessage.changes(change, from: from, to: to, time: hub.needs.clock.now()))
@@ -269,10 +321,12 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
     func tick(_ now: NIODeadline) {
         guard let context, !closing else { return }
         let left = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-        // Bytes that were taken are a sign of life too: a slow client of a long frame is not dead.
-        if left < unwritten { heard = now }
+        // Bytes that were taken are a sign of life too: a slow client of a long frame is not dead. Nor is one that we do not
+        // listen to just now.
+        if left < unwritten || left == 0 { taken = now }
+        if left < unwritten || isBusy { heard = now }
         unwritten = left
-        if now - heard > hub.limits.silence { return close(.noSignOfLife) }
+        if now - heard > hub.limits.silence || now - taken > hub.limits.silence { return close(.noSignOfLife) }
         if let began = messageBegan, now - began > hub.limits.message { return close(.noSignOfLife) }
         if now - pinged > hub.limits.ping {
             pinged = now

@@ -35,6 +35,8 @@ struct SocketState {
     private var ahead: [Change] = []
     private var unseen: [(version: Version, ids: [UUID])] = []
     private var results: (head: Version, frame: ByteBuffer)?
+    /// Whether results of the push wait for the changes that carry their effects, or for the client.
+    var holdsResults: Bool { results != nil }
 
     /// The client says where it stands; nil: nowhere.
     mutating func begin(at cursor: Cursor?) -> [Action] {
@@ -81,7 +83,7 @@ struct SocketState {
         }
         ahead.removeAll { $0.version <= self.cursor?.place.user ?? 0 }
         if ahead.isEmpty { waitsForEarlier = false }
-        return actions + released()
+        return actions + released() + next()
     }
 
     private mutating func advance(by change: Change, from cursor: Cursor) -> Action {

@@ -53,7 +53,7 @@ package struct Push: Sendable {
             do {
                 let outcome = try await door.perform(mutation, for: caller, pushed: true)
                 results.append(MutationResult(id: mutation.id, outcome: outcome))
-            } catch let problem as Problem where problem.status == 503 && !results.isEmpty {
+            } catch let error where !results.isEmpty && (error as? Problem)?.status != 401 {
                 break
             }
         }

@@ -1,5 +1,6 @@
-import API
+package import API
 package import FoundationEssentials
+import Synchronization
 
 /// Answers "what is new since my cursor?" for every transport alike: nothing, changes, or everything anew.
 package struct SyncReader: Sendable {
@@ -30,9 +31,15 @@ package struct SyncReader: Sendable {
             previous: cursor, cursor: current.cursor, reset: false, documents: documents, time: current.time)
     }
 
-    /// The same, but held back for up to `limit` while there is nothing new.
-    package func pull(user: UUID, since cursor: Cursor, waitingUpTo limit: Duration) async throws -> Pull {
-        let found = try await feed.wait(user: user, beyond: cursor.place, limit: limit) {
+    /// The same, but held back for up to `limit` while there is nothing new; who is signed out meanwhile gets 401.
+    package func pull(for caller: Caller, since cursor: Cursor, waitingUpTo limit: Duration) async throws -> Pull {
+        let user = caller.user
+        let waited = Atomic(false)
+        let found = try await feed.wait(user: user, beyond: cursor.place, limit: limit) { () -> Pull? in
+            if waited.exchange(true, ordering: .relaxed) {
+                let survey = try await repository.survey(sessions: [caller.session], users: [user])
+                guard survey.aliveSessions.contains(caller.session) else { throw Problem.unauthenticated }
+            }
             let pull = try await self.pull(user: user, since: cursor)
             return pull.isEmpty ? nil : pull
         }

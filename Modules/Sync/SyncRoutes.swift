@@ -37,7 +37,7 @@ package struct SyncRoutes: Sendable {
         let text = query["cursor"].map(String.init)
         let pull: Pull
         if let cursor = text.flatMap({ Cursor($0) }), wait > 0 {
-            pull = try await reader.pull(user: user, since: cursor, waitingUpTo: .seconds(wait))
+            pull = try await reader.pull(for: context.caller, since: cursor, waitingUpTo: .seconds(wait))
         } else {
             pull = try await reader.pull(user: user, since: text.flatMap { Cursor($0) })
         }
@@ -73,14 +73,9 @@ package struct SyncRoutes: Sendable {
         let cursor = text.flatMap { Cursor($0) }
         let push = try Push(reading: body["mutations"])
         let results = try await push.carryOut(through: door, for: caller)
-        let pull: Pull
-        do {
-            pull = try await reader.pull(user: caller.user, since: cursor)
-        } catch let problem as Problem where problem.status == 503 {
-            // What was carried out stands, and the client is still where it was: that much can be said.
-            guard let cursor, !results.isEmpty else { throw problem }
-            pull = Pull(previous: cursor, cursor: cursor, reset: false, documents: [], time: .now())
-        }
+        // Where this fails there is no answer: one without the changes would have the client drop what it shows. What was
+        // carried out stands, and is told when the client sends it again.
+        let pull = try await reader.pull(user: caller.user, since: cursor)
         return .json { writer in
             writer.raw("{\"results\":")
             writer.list(results) { $1.write(to: &$0) }

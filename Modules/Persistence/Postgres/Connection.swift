@@ -185,6 +185,12 @@ final class Connection {
         if let error = answer.error, answer.expectsPrepared || error.isStalePlan { prepared[answer.text] = nil }
         if answer.error?.isConnectionGone == true { readiness = .broken }
         if startupLeft > 0 {
+            // What the role may not look up it does without; anything else would give this connection another epoch, or
+            // leave the bus deaf.
+            if let error = answer.error, error.sqlState != "42501" {
+                readiness = .broken
+                return []
+            }
             startupLeft -= 1
             return startupLeft == 0 ? [.ready] : []
         }

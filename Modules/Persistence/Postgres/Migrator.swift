@@ -177,7 +177,8 @@ package struct Migrator: Sendable {
         return known + unknown.map { ($0.name, .unknown) }
     }
 
-    private func refuseEdited(_ states: [(name: String, state: State)]) throws {
+    /// - Throws: `Failure` naming what was edited after it had been applied.
+    package func refuseEdited(_ states: [(name: String, state: State)]) throws {
         let edited = states.filter { $0.state == .edited }.map(\.name)
         guard edited.isEmpty else {
             throw Failure(
