@@ -166,3 +166,37 @@ def test_many_registrations_at_once_do_not_block_the_rest(start_server: Callable
     for thread in threads:
         thread.join()
     assert set(statuses) <= {201, 503} and 201 in statuses
+
+
+def test_what_is_no_http_is_answered_once_with_a_problem_and_closed(user: Client) -> None:
+    head = f"POST /api/settings HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {user.token}\r\n"
+    for data in ["FOO /x HTTP/1.1\r\nHost: a\r\n\r\n", head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", head + "Content-Length: x\r\n\r\n"]:
+        with RawSocket(user.url) as raw:
+            raw.send(data)
+            began = time.monotonic()
+            answer = raw.wait_end()
+            assert time.monotonic() - began < 3
+            assert answer.count(b"HTTP/1.1 ") - answer.count(b"HTTP/1.1 as") == 1 and answer.startswith(b"HTTP/1.1 400")
+            assert b"application/problem+json" in answer and b"x-request-id" in answer.lower()
+
+
+def test_after_413_the_connection_ends(user: Client) -> None:
+    with RawSocket(user.url) as raw:
+        raw.send(f"POST /api/settings HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {user.token}\r\nContent-Length: 9999999\r\n\r\n")
+        assert raw.response().status == 413
+        raw.wait_end()
+
+
+def test_who_asks_whether_to_send_a_body_is_told_to(user: Client) -> None:
+    body = '{"key": "e", "value": 1}'
+    with RawSocket(user.url) as raw:
+        raw.send(f"POST /api/settings HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {user.token}\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n")
+        assert raw.response().status == 100
+        raw.send(body)
+        assert raw.response().status == 200
+
+
+def test_a_name_is_bounded_in_characters_that_combine_too(shared_server: Server) -> None:
+    device = {"name": "a" + "\u0301" * 5_000, "kind": "web"}
+    body = {"email": f"{uuid.uuid4().hex}@example.com", "password": "correct horse", "device": device}
+    assert httpx.post(f"{shared_server.url}/api/auth/register", json=body).status_code == 422

@@ -256,3 +256,76 @@ class TestFrames:
             raw.close(reset=True)
         eventually(lambda: server.descriptors() <= before, within=10, what="closed descriptors")
         assert httpx.get(f"{server.url}/healthz").status_code == 200
+
+
+class TestOnePacket:
+    """Messages that come in one packet are done one after another."""
+
+    def test_two_pushes_in_one_packet_are_both_answered_in_order(self, raw: RawSocket) -> None:
+        changes = [mutation("settings.set", {"key": f"k{n}", "value": n}) for n in range(6)]
+        raw.send(b"".join(frame(json.dumps({"type": "push", "mutations": [change]})) for change in changes))
+        answered: list[str] = []
+        while len(answered) < len(changes):
+            message = json.loads(raw.read_frame()[1])
+            if message["type"] == "pushed":
+                answered += [result["id"] for result in message["results"]]
+        assert answered == [change["id"] for change in changes]
+
+    def test_signing_in_and_pushing_in_one_packet(self, user: Client) -> None:
+        with RawSocket(user.url) as raw:
+            assert upgrade(raw) == 101
+            push = {"type": "push", "mutations": [mutation("settings.set", {"key": "k", "value": 1})]}
+            raw.send(frame(json.dumps({"type": "auth", "token": user.token})) + frame(json.dumps(push)))
+            kinds = []
+            while "pushed" not in kinds:
+                kinds.append(json.loads(raw.read_frame()[1])["type"])
+            assert kinds[:2] == ["welcome", "changes"]
+
+    def test_signing_in_twice_takes_one_place(self, user: Client) -> None:
+        for _ in range(21):
+            with RawSocket(user.url) as raw:
+                assert upgrade(raw) == 101
+                raw.send(frame(json.dumps({"type": "auth", "token": user.token})) * 2)
+                kinds = [json.loads(raw.read_frame()[1])["type"] for _ in range(2)]
+                assert kinds == ["welcome", "changes"]
+        eventually(lambda: user.socket().caught_up().is_open, within=5, what="a free place")
+
+    def test_results_are_not_lost_on_a_client_that_does_not_read(self, user: Client) -> None:
+        for start in range(0, 120, 3):
+            user.patch({f"k{n}": "x" * 16_000 for n in range(start, start + 3)})
+        with RawSocket(user.url, timeout=30, receive_buffer=4096) as raw:
+            assert upgrade(raw, Authorization=f"Bearer {user.token}") == 101
+            changes = [mutation("settings.set", {"key": "n", "value": n}) for n in range(5)]
+            for change in changes:
+                raw.send(frame(json.dumps({"type": "push", "mutations": [change]})))
+                time.sleep(0.1)
+            answered = []
+            while len(answered) < 5:
+                message = json.loads(raw.read_frame()[1])
+                answered += [result["id"] for result in message.get("results", [])]
+            assert answered == [change["id"] for change in changes]
+
+    def test_pings_of_a_client_that_does_not_read_cost_nothing(self, server: Server, client: Client) -> None:
+        for start in range(0, 60, 3):
+            client.patch({f"k{n}": "x" * 16_000 for n in range(start, start + 3)})
+        with RawSocket(server.url, timeout=5, receive_buffer=4096) as raw:
+            assert upgrade(raw, Authorization=f"Bearer {client.token}") == 101
+            time.sleep(0.5)
+            before = server.resident_bytes()
+            for _ in range(100):
+                raw.send(frame(b"x" * 100, opcode=PING) * 500)
+            assert server.resident_bytes() - before < 12_000_000
+
+
+def test_a_waiting_poll_of_a_session_that_ends_is_refused(user: Client) -> None:
+    import threading
+
+    phone = user.other_device()
+    cursor = phone.pull()["cursor"]
+    answers: list[int] = []
+    thread = threading.Thread(target=lambda: answers.append(phone.poll(cursor, wait=20).status_code))
+    thread.start()
+    time.sleep(0.5)
+    httpx.post(f"{user.url}/api/auth/logout", headers={"Authorization": f"Bearer {phone.token}"})
+    thread.join(5)
+    assert answers == [401]
