@@ -175,8 +175,8 @@ struct Server {
         }
     }
 
-    /// Runs the services in the order database, bus, hub, server; they are stopped in reverse: no new connections, the
-    /// sockets are told (1001), what is under way is finished, the database is closed.
+    /// Runs the services in the order database, bus, hub, server; they are stopped in reverse: the sockets are told (1001; so
+    /// are those that come meanwhile), no new connections, what is under way is finished, the database is closed.
     private func serve() async throws {
         let farewell = Farewell(hub: hub, feed: feed)
         var group = ServiceGroupConfiguration(

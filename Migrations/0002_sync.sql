@@ -68,6 +68,8 @@ CREATE TABLE sync_conflicts (
     CONSTRAINT sync_conflicts_head FOREIGN KEY (user_id) REFERENCES sync_heads (user_id) ON DELETE CASCADE
 );
 
+CREATE INDEX sync_conflicts_age ON sync_conflicts (at);
+
 -- How every mutation begins and ends. status is null while it is undecided; besides the stored ones it can be
 -- gone (no such account), reused (the id belongs to another request), forked (the device's seq is another mutation's)
 -- or forgotten (older than what is kept). head > previous: it changed documents, and changed names them.

@@ -56,7 +56,12 @@ package struct MutationDoor: Sendable {
         } catch let problem as Problem where problem.isFinal {
             return try await repository.refuse(sign(mutation, mutation.args, for: caller), problem)
         }
-        if let change = applied.change { feed.announce(.changed(change)) }
+        if let change = applied.change {
+            feed.announce(.changed(change))
+        } else if applied.outcome.replayed {
+            // Its first answer may have been lost with its connection, and then nobody was told.
+            feed.announce(.hint(user: caller.user, version: applied.outcome.head))
+        }
         return applied.outcome
     }
 

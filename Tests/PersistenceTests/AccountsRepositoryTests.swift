@@ -125,7 +125,7 @@ import Testing
             let phone = try await ada.onAnotherDevice()
             try await PostgresSession.run(
                 "UPDATE sessions SET expires_at = clock_timestamp() WHERE device_id = '\(phone.device.text)'", at: url)
-            try await PostgresHousekeeping(database: database, logger: .init(label: "tests")).tidy()
+            await PostgresHousekeeping(database: database, logger: .init(label: "tests")).tidy()
             let left = try await PostgresSession.run(
                 """
                 SELECT (SELECT count(*) FROM mutations), (SELECT string_agg(key, ',') FROM user_settings),

@@ -24,45 +24,47 @@ package struct PostgresHousekeeping: Service {
             while true {
                 // Processes that started together do not clean up together.
                 try await Task.sleep(for: every * Double.random(in: 0.5...1))
-                do {
-                    try await tidy()
-                } catch {
-                    logger.warning("Housekeeping failed", metadata: ["error": "\(error)"])
-                }
+                await tidy()
             }
         }
     }
 
-    package func tidy() async throws {
-        let days = keptDays
-        let nobody = UUID.v7()
-        _ = try await database.write(
-            for: nobody,
-            """
-            WITH ended AS (DELETE FROM sessions WHERE expires_at < clock_timestamp())
-            DELETE FROM sync_conflicts WHERE at < clock_timestamp() - interval '90 days'
-            """)
-        let answered = try await database.read(
-            """
-            SELECT DISTINCT user_id FROM mutations
-            WHERE created_at < clock_timestamp() - make_interval(days => \(days)::integer)
-            """)
-        for row in answered {
-            let user = try row.decode("user_id", as: UUID.self)
-            _ = try await database.write(
-                for: user,
-                "SELECT mutations_purge(\(user), clock_timestamp() - make_interval(days => \(days)::integer))")
+    /// Every step by itself, and every user: what one cannot do today keeps none of the others from being done.
+    package func tidy() async {
+        await each(of: "SELECT DISTINCT user_id FROM sessions WHERE expires_at < clock_timestamp()", "sessions") {
+            "DELETE FROM sessions WHERE user_id = \($0) AND expires_at < clock_timestamp()"
         }
-        let deleted = try await database.read(
-            """
-            SELECT DISTINCT user_id FROM user_settings
-            WHERE value IS NULL AND updated_at < clock_timestamp() - make_interval(days => \(days)::integer)
-            """)
-        for row in deleted {
-            let user = try row.decode("user_id", as: UUID.self)
-            _ = try await database.write(
-                for: user,
-                "SELECT settings_purge(\(user), clock_timestamp() - make_interval(days => \(days)::integer))")
+        let days = keptDays
+        await each(
+            of: "SELECT DISTINCT user_id FROM mutations WHERE created_at < clock_timestamp() - make_interval(days => \(days)::integer)",
+            "mutations"
+        ) { "SELECT mutations_purge(\($0), clock_timestamp() - make_interval(days => \(days)::integer))" }
+        await each(
+            of: """
+                SELECT DISTINCT user_id FROM user_settings
+                WHERE value IS NULL AND updated_at < clock_timestamp() - make_interval(days => \(days)::integer)
+                """, "settings"
+        ) { "SELECT settings_purge(\($0), clock_timestamp() - make_interval(days => \(days)::integer))" }
+        await each(
+            of: "SELECT DISTINCT user_id FROM sync_conflicts WHERE at < clock_timestamp() - interval '90 days'", "conflicts"
+        ) { "DELETE FROM sync_conflicts WHERE user_id = \($0) AND at < clock_timestamp() - interval '90 days'" }
+    }
+
+    /// Runs `statement` for every user that `candidates` names.
+    private func each(of candidates: SQL, _ what: String, _ statement: (UUID) -> SQL) async {
+        await attempt(what) {
+            for row in try await database.read(candidates) {
+                let user = try row.decode("user_id", as: UUID.self)
+                await attempt(what) { _ = try await database.write(for: user, statement(user)) }
+            }
+        }
+    }
+
+    private func attempt(_ what: String, _ work: () async throws -> Void) async {
+        do {
+            try await work()
+        } catch {
+            logger.warning("Housekeeping failed", metadata: ["of": .string(what), "error": "\(error)"])
         }
     }
 }

@@ -31,6 +31,10 @@ package struct PostgresSync: SyncRepository {
         let rows = try await database.answering {
             try await $0.read(place.map { Self.changes(user, beyond: $0) } ?? Self.live(user))
         }
+        return try Self.read(rows)
+    }
+
+    private static func read(_ rows: Rows) throws -> (heads: Heads, documents: [Document]) {
         var heads: Heads?
         var documents: [Document] = []
         documents.reserveCapacity(rows.count)
@@ -76,7 +80,15 @@ package struct PostgresSync: SyncRepository {
     package func inventory(
         of user: UUID
     ) async throws -> (heads: Heads, documents: [(collection: String, id: String, version: Version)]) {
-        let (heads, documents) = try await documents(of: user, beyond: nil)
+        let rows = try await database.answering {
+            try await $0.read(
+                """
+                \(sql: Self.headRow(user))
+                UNION ALL SELECT 'settings', key, NULL, version, 0, 0, 0, NULL
+                FROM user_settings WHERE user_id = \(user) AND value IS NOT NULL
+                """)
+        }
+        let (heads, documents) = try Self.read(rows)
         return (heads, documents.map { ($0.collection, $0.id, $0.version) })
     }
 
