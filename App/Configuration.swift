@@ -14,11 +14,15 @@ struct Options: ParsableArguments {
     var databaseURL: String?
     @Option(help: "Where the private PostgreSQL lives (LOCKSTEP_DATA_DIR, default .lockstep).")
     var dataDir: String?
-    @Option(help: "Proxies whose X-Forwarded-* headers count, addresses or networks (LOCKSTEP_TRUSTED_PROXIES, default none).")
+    @Option(
+        help:
+            "Proxies whose X-Forwarded-* headers count, addresses or networks (LOCKSTEP_TRUSTED_PROXIES, default none)."
+    )
     var trustedProxies: String?
     @Option(help: "Connections to PostgreSQL for statements (LOCKSTEP_DATABASE_CONNECTIONS, default 8).")
     var databaseConnections: String?
-    @Option(help: "Origins that may use the cookie besides the server's own, comma-separated (LOCKSTEP_ALLOWED_ORIGINS).")
+    @Option(
+        help: "Origins that may use the cookie besides the server's own, comma-separated (LOCKSTEP_ALLOWED_ORIGINS).")
     var allowedOrigins: String?
     @Option(help: "trace, debug, info, notice, warning, error or critical (LOCKSTEP_LOG_LEVEL, default info).")
     var logLevel: String?
@@ -26,7 +30,10 @@ struct Options: ParsableArguments {
     var logFormat: String?
     @Option(help: "After how many seconds a polling client asks again (LOCKSTEP_POLL_SECONDS, default 30).")
     var pollSeconds: String?
-    @Option(help: "Sign-ins a minute, of an address and of an e-mail; 0: no limit (LOCKSTEP_SIGN_IN_ATTEMPTS_PER_MINUTE, default 10).")
+    @Option(
+        help:
+            "Sign-ins a minute, of an address and of an e-mail; 0: no limit (LOCKSTEP_SIGN_IN_ATTEMPTS_PER_MINUTE, default 10)."
+    )
     var signInAttemptsPerMinute: String?
     @Option(help: "Requests a minute of a user; 0: no limit (LOCKSTEP_REQUESTS_PER_MINUTE, default 600).")
     var requestsPerMinute: String?
@@ -78,19 +85,28 @@ struct Configuration: Sendable {
         port = try reader.number("LOCKSTEP_PORT", default: 8_080, in: 0...65_535)
         databaseURL = reader.optional("DATABASE_URL", secret: true)
         dataFolder = reader.text("LOCKSTEP_DATA_DIR", default: ".lockstep")
-        trustedProxies = try reader.parsed("LOCKSTEP_TRUSTED_PROXIES", default: "", "addresses or networks, such as 10.0.0.0/8") {
+        trustedProxies = try reader.parsed(
+            "LOCKSTEP_TRUSTED_PROXIES", default: "", "addresses or networks, such as 10.0.0.0/8"
+        ) {
             TrustedProxies($0)
         }
         databaseConnections = try reader.number("LOCKSTEP_DATABASE_CONNECTIONS", default: 8, in: 2...200)
-        allowedOrigins = try reader.parsed("LOCKSTEP_ALLOWED_ORIGINS", default: "", "origins, such as https://app.example.com") {
+        allowedOrigins = try reader.parsed(
+            "LOCKSTEP_ALLOWED_ORIGINS", default: "", "origins, such as https://app.example.com"
+        ) {
             Self.origins($0)
         }
-        logLevel = try reader.parsed("LOCKSTEP_LOG_LEVEL", default: "info", "trace, debug, info, notice, warning, error or critical") {
+        logLevel = try reader.parsed(
+            "LOCKSTEP_LOG_LEVEL", default: "info", "trace, debug, info, notice, warning, error or critical"
+        ) {
             Logger.Level(rawValue: $0)
         }
-        logFormat = try reader.parsed("LOCKSTEP_LOG_FORMAT", default: "text", "text or json") { LogFormat(rawValue: $0) }
+        logFormat = try reader.parsed("LOCKSTEP_LOG_FORMAT", default: "text", "text or json") {
+            LogFormat(rawValue: $0)
+        }
         pollSeconds = try reader.number("LOCKSTEP_POLL_SECONDS", default: 30, in: 1...3_600)
-        signInAttemptsPerMinute = try reader.number("LOCKSTEP_SIGN_IN_ATTEMPTS_PER_MINUTE", default: 10, in: 0...100_000)
+        signInAttemptsPerMinute = try reader.number(
+            "LOCKSTEP_SIGN_IN_ATTEMPTS_PER_MINUTE", default: 10, in: 0...100_000)
         requestsPerMinute = try reader.number("LOCKSTEP_REQUESTS_PER_MINUTE", default: 600, in: 0...10_000_000)
         passwordCost = try reader.number("LOCKSTEP_PASSWORD_COST", default: 15, in: 10...20)
         sessionDays = try reader.number("LOCKSTEP_SESSION_DAYS", default: 30, in: 1...3_650)
@@ -116,7 +132,10 @@ private struct SettingReader {
 
     init(_ options: Options) {
         let flags = options.given.compactMapValues(\.self).map { name, value in
-            (AbsoluteConfigKey(name.split(separator: ".").map(String.init), context: [:]), ConfigValue(.string(value), isSecret: false))
+            (
+                AbsoluteConfigKey(name.split(separator: ".").map(String.init), context: [:]),
+                ConfigValue(.string(value), isSecret: false)
+            )
         }
         reader = ConfigReader(providers: [
             InMemoryProvider(values: Dictionary(flags) { first, _ in first }), EnvironmentVariablesProvider(),

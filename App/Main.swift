@@ -121,7 +121,8 @@ struct Doctor: AsyncParsableCommand {
 
     @OptionGroup var options: Options
 
-    @Flag(help: "Begin a new epoch: every device reads everything anew. After a dump was restored into the same cluster.")
+    @Flag(
+        help: "Begin a new epoch: every device reads everything anew. After a dump was restored into the same cluster.")
     var newEpoch = false
 
     func run() async throws {

@@ -24,7 +24,8 @@ struct Operations: Sendable {
         let missing: [String]
         do {
             let rows = try await database.read(
-                "SELECT m.name FROM unnest(\(migrations)) AS m (name) LEFT JOIN schema_migrations s ON s.name = m.name WHERE s.name IS NULL")
+                "SELECT m.name FROM unnest(\(migrations)) AS m (name) LEFT JOIN schema_migrations s ON s.name = m.name WHERE s.name IS NULL"
+            )
             missing = try rows.map { try $0.decode("name") }
         } catch {
             throw Problem.unavailable()

@@ -73,11 +73,14 @@ final class PrometheusMetrics: MetricsFactory {
     func destroyTimer(_ handler: any TimerHandler) {}
 
     private func cell(
-        _ label: String, _ dimensions: [(String, String)], _ kind: WritableKeyPath<State, [Series: Cell]>, aggregates: Bool
+        _ label: String, _ dimensions: [(String, String)], _ kind: WritableKeyPath<State, [Series: Cell]>,
+        aggregates: Bool
     ) -> Cell {
         let name = String(label.map { $0.isLetter || $0.isNumber ? $0 : "_" })
-        let labels = dimensions.map { "\($0.0)=\"\($0.1.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\"" }
-            .joined(separator: ",")
+        let labels = dimensions.map {
+            "\($0.0)=\"\($0.1.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
+        }
+        .joined(separator: ",")
         let series = Series(name: name, labels: labels)
         // Key paths are not Sendable; the lock's closure runs here and now.
         nonisolated(unsafe) let kind = kind
@@ -95,7 +98,8 @@ final class PrometheusMetrics: MetricsFactory {
         let (counters, gauges, summaries) = state.withLock { ($0.counters, $0.gauges, $0.summaries) }
         var lines: [String] = []
         for (name, value) in extra { lines += ["# TYPE \(name) gauge", "\(name) \(value)"] }
-        lines += Self.lines(counters, "counter") { series, cell in ["\(series.name)_total\(series.braces) \(cell.sum)"] }
+        lines += Self.lines(counters, "counter") { series, cell in ["\(series.name)_total\(series.braces) \(cell.sum)"]
+        }
         lines += Self.lines(gauges, "gauge") { series, cell in ["\(series.name)\(series.braces) \(cell.sum)"] }
         lines += Self.lines(summaries, "summary") { series, cell in
             ["\(series.name)_sum\(series.braces) \(cell.sum)", "\(series.name)_count\(series.braces) \(cell.count)"]

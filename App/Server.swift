@@ -79,7 +79,8 @@ struct Server {
             let missing = states.filter { $0.state == .pending }.map(\.name)
             guard missing.isEmpty else {
                 throw StartFailure(
-                    description: "the database lacks \(missing.joined(separator: ", ")); `lockstep migrate up` applies it")
+                    description:
+                        "the database lacks \(missing.joined(separator: ", ")); `lockstep migrate up` applies it")
             }
         }
         if restored {
@@ -96,7 +97,9 @@ struct Server {
     private let application: any ApplicationProtocol
     private let services: [any Service]
 
-    private init(_ configuration: Configuration, url: String, home: Home, metrics: PrometheusMetrics, logger: Logger) throws {
+    private init(_ configuration: Configuration, url: String, home: Home, metrics: PrometheusMetrics, logger: Logger)
+        throws
+    {
         self.configuration = configuration
         self.logger = logger
         let process = UUID.v7()
@@ -191,7 +194,8 @@ struct Server {
                     + "(`ss -ltnp 'sport = :\(configuration.port)'` names it), or set LOCKSTEP_PORT to another")
         } catch let error as IOError where error.errnoCode == EACCES {
             throw StartFailure(
-                description: "port \(configuration.port) may not be used by this user; set LOCKSTEP_PORT to one above 1023")
+                description:
+                    "port \(configuration.port) may not be used by this user; set LOCKSTEP_PORT to one above 1023")
         } catch let error as IOError where error.errnoCode == EADDRNOTAVAIL {
             throw StartFailure(
                 description: "LOCKSTEP_HOST is “\(configuration.host)”, which is no address of this machine")

@@ -26,7 +26,9 @@ package struct EdgeContext: RequestContext {
 
     /// The id of this request: in every answer and in every line of the log about it.
     package var requestID: String {
-        guard case .string(let id)? = logger[metadataKey: "hb.request.id"] else { return logger[metadataKey: "hb.request.id"]?.description ?? "" }
+        guard case .string(let id)? = logger[metadataKey: "hb.request.id"] else {
+            return logger[metadataKey: "hb.request.id"]?.description ?? ""
+        }
         return id
     }
 

@@ -1,5 +1,5 @@
-package import Hummingbird
 import HTTPTypes
+package import Hummingbird
 import Logging
 
 /// The outermost ring: says who the client is, turns whatever was thrown into a problem, and puts on every answer what

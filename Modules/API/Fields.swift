@@ -67,7 +67,7 @@ package struct Fields {
     package mutating func optionalObject(_ name: String) -> JSON? {
         switch members[name] {
         case nil, .null?: return nil
-        case .object? : return members[name]
+        case .object?: return members[name]
         default:
             fault(name, "A JSON object should stand here.")
             return nil

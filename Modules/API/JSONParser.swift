@@ -182,7 +182,8 @@ extension JSONParser {
         let start = position - 2
         var code = try hex4()
         if (0xD800..<0xDC00).contains(code) {
-            guard next == UInt8(ascii: "\\"), position + 1 < bytes.count, bytes[position + 1] == UInt8(ascii: "u") else {
+            guard next == UInt8(ascii: "\\"), position + 1 < bytes.count, bytes[position + 1] == UInt8(ascii: "u")
+            else {
                 throw error("half a surrogate pair stands alone", at: start)
             }
             position += 2

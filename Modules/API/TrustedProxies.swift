@@ -1,9 +1,10 @@
+package import HTTPTypes
+
 #if canImport(Glibc)
 import Glibc
 #else
 import Darwin
 #endif
-package import HTTPTypes
 
 /// Whose `X-Forwarded-*` headers are believed. From anybody else they are ignored: an address that a client makes up
 /// must not get round a throttle, nor a scheme the Secure mark of a cookie.

@@ -34,8 +34,10 @@ package final class PasswordHasher: Sendable {
         let salt = (0..<16).map { _ in UInt8.random(in: .min ... .max, using: &random) }
         let cost = cost
         return try await bounded {
-            let hash = try Self.derive(password, salt: salt, cost: cost, blockSize: Self.blockSize, parallelism: Self.parallelism)
-            return "$scrypt$ln=\(cost),r=\(Self.blockSize),p=\(Self.parallelism)$\(Self.base64(salt))$\(Self.base64(hash))"
+            let hash = try Self.derive(
+                password, salt: salt, cost: cost, blockSize: Self.blockSize, parallelism: Self.parallelism)
+            return
+                "$scrypt$ln=\(cost),r=\(Self.blockSize),p=\(Self.parallelism)$\(Self.base64(salt))$\(Self.base64(hash))"
         }
     }
 

@@ -105,7 +105,9 @@ package final class HintBus: Service {
             switch word.first {
             case "u":
                 let parts = rest.split(separator: ":")
-                guard parts.count == 2, let user = UUID(text: parts[0]), let version = Version(parts[1]) else { continue }
+                guard parts.count == 2, let user = UUID(text: parts[0]), let version = Version(parts[1]) else {
+                    continue
+                }
                 feed.announce(.hint(user: user, version: version))
             case "h":
                 if let version = Version(rest) { feed.announce(.shared(version: version, local: false)) }

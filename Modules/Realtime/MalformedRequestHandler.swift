@@ -18,13 +18,17 @@ final class MalformedRequestHandler: ChannelDuplexHandler {
         let id = UUID.v7().text
         var writer = JSONWriter()
         writer.write(
-            Problem(400, "bad_request", "The request cannot be read", detail: "What was sent is not HTTP/1.1 as RFC 9112 has it.")
-                .json(requestID: id))
+            Problem(
+                400, "bad_request", "The request cannot be read",
+                detail: "What was sent is not HTTP/1.1 as RFC 9112 has it."
+            )
+            .json(requestID: id))
         let headers: HTTPHeaders = [
             "content-type": "application/problem+json", "content-length": String(writer.bytes.count),
             "x-request-id": id, "connection": "close",
         ]
-        context.write(wrapOutboundOut(.head(.init(version: .http1_1, status: .badRequest, headers: headers))), promise: nil)
+        context.write(
+            wrapOutboundOut(.head(.init(version: .http1_1, status: .badRequest, headers: headers))), promise: nil)
         context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: writer.bytes)))), promise: nil)
         let channel = context.channel
         let done = context.eventLoop.makePromise(of: Void.self)

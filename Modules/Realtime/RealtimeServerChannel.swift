@@ -1,3 +1,4 @@
+package import API
 import Foundation
 package import HummingbirdCore
 package import Logging
@@ -6,7 +7,6 @@ package import NIOHTTP1
 package import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 import NIOWebSocket
-package import API
 import Sync
 
 /// Who may have a socket, decided before the upgrade.

@@ -49,7 +49,8 @@ package struct SettingChange: Sendable, Equatable {
         try Self.check(value, of: key)
         let text = RawJSON(value)
         guard text.utf8.count <= Setting.largestValue else {
-            throw .invalid(key: key, "a value may take \(Setting.largestValue) bytes as JSON, this one takes \(text.utf8.count)")
+            throw .invalid(
+                key: key, "a value may take \(Setting.largestValue) bytes as JSON, this one takes \(text.utf8.count)")
         }
         self.key = key
         self.value = text

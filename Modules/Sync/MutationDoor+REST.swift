@@ -27,7 +27,9 @@ extension MutationDoor {
         } else {
             response = Response(status: .noContent)
         }
-        if let version = outcome.version, outcome.output != nil, outcome.document != nil { response.headers[.eTag] = EntityTag.text(version) }
+        if let version = outcome.version, outcome.output != nil, outcome.document != nil {
+            response.headers[.eTag] = EntityTag.text(version)
+        }
         if outcome.replayed { response.headers[.idempotencyReplayed] = "true" }
         return response
     }

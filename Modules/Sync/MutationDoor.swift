@@ -1,5 +1,5 @@
-import Crypto
 package import API
+import Crypto
 
 /// One kind of mutation: how its arguments are read and what carries it out. A feature exports a list of these, and
 /// both REST and push come in here: one path, two doors.

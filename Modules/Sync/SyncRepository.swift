@@ -12,7 +12,9 @@ package protocol SyncRepository: Sendable {
     func documents(of user: UUID, beyond place: Place?) async throws -> (heads: Heads, documents: [Document])
 
     /// The heads and the names of all live documents, without their values.
-    func inventory(of user: UUID) async throws -> (heads: Heads, documents: [(collection: String, id: String, version: Version)])
+    func inventory(of user: UUID) async throws -> (
+        heads: Heads, documents: [(collection: String, id: String, version: Version)]
+    )
 
     /// For each of these sessions that is still alive and each of these users: where its head is. One statement, however
     /// many; what is missing from the answer is gone.

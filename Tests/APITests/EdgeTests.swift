@@ -5,11 +5,13 @@ import Testing
 
 @Suite("The words of the edge")
 struct EdgeTests {
-    @Test("A time is RFC 3339 with milliseconds, rounded down", arguments: [
-        (0, "1970-01-01T00:00:00.000Z"), (1_768_046_400_000_000, "2026-01-10T12:00:00.000Z"),
-        (1_709_164_799_999_999, "2024-02-28T23:59:59.999Z"), (1_709_251_199_000_000, "2024-02-29T23:59:59.000Z"),
-        (-1, "1969-12-31T23:59:59.999Z"), (951_782_400_000_000, "2000-02-29T00:00:00.000Z"),
-    ])
+    @Test(
+        "A time is RFC 3339 with milliseconds, rounded down",
+        arguments: [
+            (0, "1970-01-01T00:00:00.000Z"), (1_768_046_400_000_000, "2026-01-10T12:00:00.000Z"),
+            (1_709_164_799_999_999, "2024-02-28T23:59:59.999Z"), (1_709_251_199_000_000, "2024-02-29T23:59:59.000Z"),
+            (-1, "1969-12-31T23:59:59.999Z"), (951_782_400_000_000, "2000-02-29T00:00:00.000Z"),
+        ])
     func time(microseconds: Int64, text: String) {
         #expect(Timestamp(microseconds: microseconds).text == text)
     }
@@ -44,7 +46,9 @@ struct EdgeTests {
         head.headerFields[.forwardedProto] = "https"
         let proxies = try #require(TrustedProxies("10.0.0.0/8, ::1"))
         let trusted = proxies.client(of: head, from: "10.0.0.1")
-        #expect(trusted.address == "198.51.100.7" && trusted.scheme == "https" && trusted.origin == "https://app.example:8080")
+        #expect(
+            trusted.address == "198.51.100.7" && trusted.scheme == "https"
+                && trusted.origin == "https://app.example:8080")
         #expect(proxies.client(of: head, from: "::ffff:10.0.0.1").address == "198.51.100.7")
         let stranger = proxies.client(of: head, from: "192.0.2.1")
         #expect(stranger.address == "192.0.2.1" && stranger.scheme == "http")

@@ -24,22 +24,31 @@ struct JSONTests {
 
     @Test("Equal values are equal bytes, whatever the order of their members")
     func canonicalObjects() throws {
-        #expect(try written(#" { "b" : [1.0, 2e0], "a" : {"d":null, "c":true} } "#) == #"{"a":{"c":true,"d":null},"b":[1,2]}"#)
+        #expect(
+            try written(#" { "b" : [1.0, 2e0], "a" : {"d":null, "c":true} } "#)
+                == #"{"a":{"c":true,"d":null},"b":[1,2]}"#)
     }
 
-    @Test("Strings come back character for character", arguments: [
-        #""é""#, #""\ud83d\ude00""#, #""\u0001\n\t\"\\\/""#, #""\u2028""#, #""""#,
-    ])
+    @Test(
+        "Strings come back character for character",
+        arguments: [
+            #""é""#, #""\ud83d\ude00""#, #""\u0001\n\t\"\\\/""#, #""\u2028""#, #""""#,
+        ])
     func strings(text: String) throws {
         let value = try parse(text)
         #expect(try JSON(parsing: RawJSON(value).utf8) == value)
     }
 
-    @Test("What nobody could read back is refused", arguments: [
-        "", " ", "{", "[1", "[1,]", "{\"a\":1,}", "{a:1}", "'a'", "01", "1.", ".5", "+1", "1e", "--1", "NaN", "Infinity", "1e400",
-        "-1e400", "1e-400", "1e99999999999999999999", "tru", "nul", "\"a", "\"\\x\"", "\"\\u12\"", "\"\\u0000\"", "\"\\ud800\"",
-        "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"a\nb\"", "1 2", "{\"a\":1,\"a\":2}", "\u{FEFF}1", "[1 2]", "{\"a\" 1}",
-    ])
+    @Test(
+        "What nobody could read back is refused",
+        arguments: [
+            "", " ", "{", "[1", "[1,]", "{\"a\":1,}", "{a:1}", "'a'", "01", "1.", ".5", "+1", "1e", "--1", "NaN",
+            "Infinity", "1e400",
+            "-1e400", "1e-400", "1e99999999999999999999", "tru", "nul", "\"a", "\"\\x\"", "\"\\u12\"", "\"\\u0000\"",
+            "\"\\ud800\"",
+            "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"a\nb\"", "1 2", "{\"a\":1,\"a\":2}", "\u{FEFF}1", "[1 2]",
+            "{\"a\" 1}",
+        ])
     func refusals(text: String) {
         #expect(throws: JSONError.self) { try JSON(parsing: text.utf8) }
     }
@@ -59,7 +68,9 @@ struct JSONTests {
         #expect(throws: JSONError.self) { try JSON(parsing: String(repeating: "[", count: 100_000).utf8) }
     }
 
-    @Test("What was parsed and written is the same when it is parsed again, for a thousand random values", arguments: 0..<8)
+    @Test(
+        "What was parsed and written is the same when it is parsed again, for a thousand random values",
+        arguments: 0..<8)
     func roundTrip(seed: UInt64) throws {
         var random = SplitMix(state: seed)
         for _ in 0..<125 {
@@ -78,7 +89,9 @@ struct JSONTests {
                 Unicode.Scalar(UInt32.random(in: 1...0x2FFFF, using: &random))
             }
             return .string(String(String.UnicodeScalarView(scalars)))
-        case 5: return .array((0..<Int.random(in: 0...4, using: &random)).map { _ in Self.random(&random, depth: depth - 1) })
+        case 5:
+            return .array(
+                (0..<Int.random(in: 0...4, using: &random)).map { _ in Self.random(&random, depth: depth - 1) })
         default:
             var members: [String: JSON] = [:]
             for index in 0..<Int.random(in: 0...4, using: &random) {

@@ -1,8 +1,9 @@
 import API
-@testable import Accounts
 import Foundation
 import HTTPTypes
 import Testing
+
+@testable import Accounts
 
 @Suite("Addresses, passwords and tokens")
 struct AccountsTests {
@@ -10,7 +11,10 @@ struct AccountsTests {
     func addresses() throws {
         let address = try #require(EmailAddress("Ada@Example.COM"))
         #expect(address.key == EmailAddress("ada@example.com")?.key && address.text == "Ada@Example.COM")
-        for wrong in ["", "a", "@", "a@", "@b", "a@b@c", "a b@c", "a@b\n", "a@\u{0}b", String(repeating: "x", count: 250) + "@b.cd"] {
+        for wrong in [
+            "", "a", "@", "a@", "@b", "a@b@c", "a b@c", "a@b\n", "a@\u{0}b",
+            String(repeating: "x", count: 250) + "@b.cd",
+        ] {
             #expect(EmailAddress(wrong) == nil, "\(wrong)")
         }
     }
@@ -25,7 +29,9 @@ struct AccountsTests {
         #expect(try await costlier.verify(Password("correct horse"), against: stored))
         #expect(try await !costlier.verify(Password("correct horsf"), against: stored))
         #expect(try await !hasher.verify(Password("correct horse"), against: nil))
-        for broken in ["", "x", "$scrypt$ln=10,r=8,p=3$$", "$scrypt$ln=99,r=8,p=3$AAAA$AAAA", "$bcrypt$ln=10,r=8,p=1$AAAA$AAAA"] {
+        for broken in [
+            "", "x", "$scrypt$ln=10,r=8,p=3$$", "$scrypt$ln=99,r=8,p=3$AAAA$AAAA", "$bcrypt$ln=10,r=8,p=1$AAAA$AAAA",
+        ] {
             #expect(try await !hasher.verify(Password("correct horse"), against: broken), "\(broken)")
         }
         try await hasher.shutdown()
@@ -73,13 +79,18 @@ struct AccountsTests {
             repository: Nobody(), origins: OriginPolicy(allowed: []), sessionDays: 30)
         let (one, other) = (SessionToken.make(), SessionToken.make())
         func credential(_ fields: HTTPFields) -> Authenticator.Credential { authenticator.credential(in: fields) }
-        guard case .bearer(let token) = credential([.authorization: "bearer \(one.text)", .cookie: "lockstep_session=\(other.text)"])
+        guard
+            case .bearer(let token) = credential([
+                .authorization: "bearer \(one.text)", .cookie: "lockstep_session=\(other.text)",
+            ])
         else { return #expect(Bool(false), "a bearer token was expected") }
         #expect(token.hash == one.hash)
         guard case .cookie(let cookie) = credential([.cookie: "a=b; lockstep_session=\(other.text); c=d"])
         else { return #expect(Bool(false), "a cookie was expected") }
         #expect(cookie.hash == other.hash)
-        for fields in [[.authorization: "Basic x"], [.authorization: "Bearer"], [.cookie: "lockstep_session=x"]] as [HTTPFields] {
+        for fields in [[.authorization: "Basic x"], [.authorization: "Bearer"], [.cookie: "lockstep_session=x"]]
+            as [HTTPFields]
+        {
             guard case .malformed = credential(fields) else { return #expect(Bool(false), "\(fields)") }
         }
         guard case .none = credential([.cookie: "other=1"]) else { return #expect(Bool(false)) }

@@ -15,7 +15,8 @@ struct FrameRulesTests {
     private func frame(
         bytes: [UInt8], _ opcode: WebSocketOpcode = .text, fin: Bool = true, masked: Bool = true, rsv1: Bool = false
     ) -> WebSocketFrame {
-        var frame = WebSocketFrame(fin: fin, rsv1: rsv1, opcode: opcode, maskKey: masked ? [1, 2, 3, 4] : nil, data: ByteBuffer(bytes: bytes))
+        var frame = WebSocketFrame(
+            fin: fin, rsv1: rsv1, opcode: opcode, maskKey: masked ? [1, 2, 3, 4] : nil, data: ByteBuffer(bytes: bytes))
         // As the decoder hands it over: the data still masked.
         if let key = frame.maskKey { frame.data.webSocketMask(key) }
         return frame
@@ -29,7 +30,8 @@ struct FrameRulesTests {
         #expect(rules.receive(frame("p", .ping)) == .ping(ByteBuffer(string: "p")))
         #expect(rules.receive(frame("l", .continuation, fin: false)) == nil)
         #expect(rules.receive(frame("", .pong)) == .pong)
-        #expect(rules.receive(frame("lo", .continuation)) == .text(ByteBuffer(string: "héllo")) && !rules.isInsideMessage)
+        #expect(
+            rules.receive(frame("lo", .continuation)) == .text(ByteBuffer(string: "héllo")) && !rules.isInsideMessage)
     }
 
     @Test("A character may be cut between fragments, and is checked when the message is whole")
@@ -48,7 +50,8 @@ struct FrameRulesTests {
             ([frame("x", .continuation)], .protocolError), ([frame("a", fin: false), frame("b")], .protocolError),
             ([frame("x", .binary)], .unsupportedData), ([frame(bytes: [0xFF])], .invalidText),
             ([frame("x", WebSocketOpcode(encodedWebSocketOpcode: 0x3) ?? .binary)], .protocolError),
-            ([frame(bytes: [3], .connectionClose)], .protocolError), ([frame(bytes: [0x03, 0xED], .connectionClose)], .protocolError),
+            ([frame(bytes: [3], .connectionClose)], .protocolError),
+            ([frame(bytes: [0x03, 0xED], .connectionClose)], .protocolError),
             ([frame(bytes: [0x03, 0xE7], .connectionClose)], .protocolError),
             ([frame(bytes: [0x03, 0xE8, 0xFF], .connectionClose)], .invalidText),
         ]

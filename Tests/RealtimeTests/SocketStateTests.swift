@@ -16,11 +16,14 @@ struct SocketStateTests {
         Change(user: user, previous: version - 1, version: version, documents: [], mutationIDs: [id(version)])
     }
 
-    private func id(_ version: Version) -> UUID { UUID(uuid: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UInt8(version))) }
+    private func id(_ version: Version) -> UUID {
+        UUID(uuid: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UInt8(version)))
+    }
 
     private func pull(from: Version?, to: Version) -> Pull {
         Pull(
-            previous: from.map(cursor), cursor: cursor(to), reset: from == nil, documents: [], time: Timestamp(microseconds: 0))
+            previous: from.map(cursor), cursor: cursor(to), reset: from == nil, documents: [],
+            time: Timestamp(microseconds: 0))
     }
 
     private func words(_ actions: [SocketState.Action]) -> [String] {
@@ -157,7 +160,9 @@ struct SocketStateTests {
                 head += 1
                 waiting.append(change(head))
             case 3, 4:
-                if let index = waiting.indices.randomElement(using: &random) { perform(state.changed(waiting.remove(at: index))) }
+                if let index = waiting.indices.randomElement(using: &random) {
+                    perform(state.changed(waiting.remove(at: index)))
+                }
             case 5: answerPull()
             case 6:
                 writable.toggle()

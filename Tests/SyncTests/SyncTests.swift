@@ -7,17 +7,22 @@ import Testing
 struct SyncTests {
     private let time = Timestamp(microseconds: 0)
 
-    @Test("A cursor is its text, and no other text is one", arguments: [
-        "e.0.0", "0123456789abcdef.12.3", "e.9223372036854775807.0",
-    ])
+    @Test(
+        "A cursor is its text, and no other text is one",
+        arguments: [
+            "e.0.0", "0123456789abcdef.12.3", "e.9223372036854775807.0",
+        ])
     func cursors(text: String) throws {
         #expect(try #require(Cursor(text)).text == text)
     }
 
-    @Test("What no server wrote is no cursor", arguments: [
-        "", "e", "e.1", "e.1.2.3", ".1.2", "e.-1.0", "e.+1.0", "e.01.0", "e.1.x", "e.99999999999999999999.0", "e. 1.0",
-        String(repeating: "e", count: 100) + ".1.1",
-    ])
+    @Test(
+        "What no server wrote is no cursor",
+        arguments: [
+            "", "e", "e.1", "e.1.2.3", ".1.2", "e.-1.0", "e.+1.0", "e.01.0", "e.1.x", "e.99999999999999999999.0",
+            "e. 1.0",
+            String(repeating: "e", count: 100) + ".1.1",
+        ])
     func noCursors(text: String) {
         #expect(Cursor(text) == nil)
     }
@@ -45,13 +50,16 @@ struct SyncTests {
     @Test("A push is read whole, or refused with a pointer to what is wrong")
     func reading() throws {
         let id = UUID.v7().text
-        let push = try Push(reading: JSON(parsing: #"[{"id": "\#(id)", "name": "a.b", "base_version": 0, "seq": 1, "age_ms": 5}]"#.utf8))
+        let push = try Push(
+            reading: JSON(parsing: #"[{"id": "\#(id)", "name": "a.b", "base_version": 0, "seq": 1, "age_ms": 5}]"#.utf8)
+        )
         #expect(push.mutations.first?.id.text == id && push.mutations.first?.args == .object([:]))
         #expect(push.mutations.first?.baseVersion == 0 && push.mutations.first?.sequence == 1)
         #expect(try Push(reading: nil).mutations.isEmpty)
         for (text, pointer) in [
             ("5", "/mutations"), ("[5]", "/mutations/0"), (#"[{"id": "x", "name": "a"}]"#, "/mutations/0/id"),
-            (#"[{"id": "\#(id)"}]"#, "/mutations/0/name"), (#"[{"id": "\#(id)", "name": "a", "seq": 0}]"#, "/mutations/0/seq"),
+            (#"[{"id": "\#(id)"}]"#, "/mutations/0/name"),
+            (#"[{"id": "\#(id)", "name": "a", "seq": 0}]"#, "/mutations/0/seq"),
         ] {
             let problem = #expect(throws: Problem.self) { try Push(reading: JSON(parsing: text.utf8)) }
             #expect(problem?.errors.first?.pointer == pointer, "\(text)")
@@ -75,7 +83,9 @@ struct SyncTests {
             return "found"
         }
         #expect(found == "found" && feed.waitingUsers.isEmpty)
-        let nothing: String? = try await feed.wait(user: user, beyond: Place(user: 1, shared: 0), limit: .milliseconds(30)) {
+        let nothing: String? = try await feed.wait(
+            user: user, beyond: Place(user: 1, shared: 0), limit: .milliseconds(30)
+        ) {
             feed.announce(.changed(change))
             return nil
         }

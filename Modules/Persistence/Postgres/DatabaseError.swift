@@ -37,7 +37,9 @@ package struct DatabaseError: Error, Sendable, CustomStringConvertible {
         switch kind {
         case .lost, .unavailable, .cancelled: true
         case .undecodable: false
-        case .refused: isContention || isConnectionGone || ["55P03", "57014"].contains(sqlState) || sqlState?.hasPrefix("53") == true
+        case .refused:
+            isContention || isConnectionGone || ["55P03", "57014"].contains(sqlState)
+                || sqlState?.hasPrefix("53") == true
         }
     }
 

@@ -36,7 +36,8 @@ package struct PostgresHousekeeping: Service {
         }
         let days = keptDays
         await each(
-            of: "SELECT DISTINCT user_id FROM mutations WHERE created_at < clock_timestamp() - make_interval(days => \(days)::integer)",
+            of:
+                "SELECT DISTINCT user_id FROM mutations WHERE created_at < clock_timestamp() - make_interval(days => \(days)::integer)",
             "mutations"
         ) { "SELECT mutations_purge(\($0), clock_timestamp() - make_interval(days => \(days)::integer))" }
         await each(
@@ -46,7 +47,8 @@ package struct PostgresHousekeeping: Service {
                 """, "settings"
         ) { "SELECT settings_purge(\($0), clock_timestamp() - make_interval(days => \(days)::integer))" }
         await each(
-            of: "SELECT DISTINCT user_id FROM sync_conflicts WHERE at < clock_timestamp() - interval '90 days'", "conflicts"
+            of: "SELECT DISTINCT user_id FROM sync_conflicts WHERE at < clock_timestamp() - interval '90 days'",
+            "conflicts"
         ) { "DELETE FROM sync_conflicts WHERE user_id = \($0) AND at < clock_timestamp() - interval '90 days'" }
     }
 
