@@ -80,7 +80,7 @@ final class HubShard: @unchecked Sendable {
 
     func tell(_ user: UUID, _ devices: [PresentDevice]) {
         let frame = ServerMessage.presence(devices)
-        for socket in sockets[user] ?? [] { socket.sendIfWritable(frame) }
+        for socket in sockets[user] ?? [] { socket.tell(presence: frame) }
     }
 
     func census() -> (sessions: [UUID], users: [UUID]) {

@@ -28,8 +28,8 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
     private var pushing = false
     /// What had been decoded already when reading was turned off: it waits its turn.
     private var backlog: Deque<ByteBuffer> = []
-    /// Answers to pings that could not be written: only the latest of each kind is owed (RFC 6455, 5.5.3).
-    private var owed: (pong: ByteBuffer?, text: ByteBuffer?)
+    /// What could not be written yet: only the latest of each kind is owed (for pongs RFC 6455, 5.5.3).
+    private var owed: (pong: ByteBuffer?, text: ByteBuffer?, presence: ByteBuffer?)
     /// When the client last took a byte, or had taken all.
     private var taken = NIODeadline.now()
     private var heard = NIODeadline.now()
@@ -187,7 +187,11 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
         guard let context, context.channel.isWritable else { return }
         if let data = owed.pong { writeFrame(.pong, data) }
         if let frame = owed.text { write(frame) }
-        owed = (nil, nil)
+        (owed.pong, owed.text) = (nil, nil)
+        // Who is there is told behind the first changes.
+        guard let frame = owed.presence, state.cursor != nil else { return }
+        owed.presence = nil
+        write(frame)
     }
 
     private func setReading(_ reading: Bool) {
@@ -253,6 +257,7 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
         guard !closing else { return }
         let (ids, actions) = state.pulled(pull)
         if let ids { write(ServerMessage.changes(pull, mutationIDs: ids)) }
+        payOwed()
         perform(actions)
         flush()
     }
@@ -281,10 +286,11 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
         }
     }
 
-    /// For what may be left out: presence and pongs are not worth memory on a slow socket.
-    func sendIfWritable(_ frame: ByteBuffer) {
-        guard let context, context.channel.isWritable, !closing else { return }
-        write(frame)
+    /// Tells who is there, now or when it can be told.
+    func tell(presence frame: ByteBuffer) {
+        guard !closing else { return }
+        owed.presence = frame
+        payOwed()
         flush()
     }
 
