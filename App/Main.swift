@@ -13,7 +13,6 @@ struct Lockstep: AsyncParsableCommand {
 
     /// Every failure is one line that says what happened and what to do.
     static func main() async {
-        setvbuf(standardOutput, nil, _IOLBF, 0)
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
@@ -44,9 +43,6 @@ struct Lockstep: AsyncParsableCommand {
 struct StartFailure: Error, CustomStringConvertible {
     let description: String
 }
-
-/// Opened once, because Swift does not let the C variable `stdout` be shared.
-private nonisolated(unsafe) let standardOutput = fdopen(1, "w")
 
 func say(_ line: String) {
     FileHandle.standardOutput.write(Data((line + "\n").utf8))

@@ -3,10 +3,12 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import Persistence
+import Sync
 
 /// What operators and developers of clients look at: health, metrics, the API's description.
 struct Operations: Sendable {
     let database: Database
+    let feed: ChangeFeed
     let metrics: PrometheusMetrics
     let home: Home
     /// The names of all migrations that this binary knows.
@@ -45,6 +47,7 @@ struct Operations: Sendable {
             ("lockstep_database_connections_up", Double(pool.connectionsUp)),
             ("lockstep_database_statements_in_flight", Double(pool.inFlight)),
             ("lockstep_database_statements_waiting", Double(pool.waiting)),
+            ("lockstep_waiting_polls", Double(feed.waitCount)),
         ])
         return Response(
             status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],

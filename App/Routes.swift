@@ -27,7 +27,8 @@ struct Routes: Sendable {
 
     func router() throws -> Router<EdgeContext> {
         let router = Router(context: EdgeContext.self, options: .autoGenerateHeadEndpoints)
-        router.middlewares.add(EdgeMiddleware(trusting: configuration.trustedProxies))
+        let table = RouteTable()
+        router.middlewares.add(EdgeMiddleware(trusting: configuration.trustedProxies, table: table))
         router.middlewares.add(CrossOriginMiddleware(origins: authenticator.origins))
         let api = router.group("api")
         let authenticated = api.group()
@@ -44,9 +45,9 @@ struct Routes: Sendable {
         SyncRoutes(repository: sync, reader: reader, door: door, pollAfterMilliseconds: { poll })
             .add(to: authenticated)
         api.get("realtime", use: withoutUpgrade)
-        Operations(database: database, metrics: metrics, home: home, migrations: migrations).add(to: router)
+        Operations(database: database, feed: feed, metrics: metrics, home: home, migrations: migrations).add(to: router)
         try WebApp(home: home, authenticator: authenticator, accounts: accounts, settings: settings).add(to: router)
-        router.refuseOtherMethods()
+        table.read(router)
         return router
     }
 

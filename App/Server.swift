@@ -27,7 +27,7 @@ struct Server {
         }
         do {
             let url = configuration.databaseURL ?? postgres?.url ?? ""
-            try await prepare(url, home, migrate: migrate, restored: postgres?.restored ?? false, logger)
+            try await prepare(url, home, migrate: migrate, postgres, logger)
             let server = try Server(configuration, url: url, home: home, metrics: metrics, logger: logger)
             try await server.serve()
         } catch {
@@ -51,7 +51,7 @@ struct Server {
 
     /// Waits up to 20 s for the database, and brings it up to date or says what is missing.
     private static func prepare(
-        _ url: String, _ home: Home, migrate: Bool, restored: Bool, _ logger: Logger
+        _ url: String, _ home: Home, migrate: Bool, _ postgres: EmbeddedPostgres?, _ logger: Logger
     ) async throws {
         let migrator = try Migrator(url: url, folder: home.migrations)
         let deadline = ContinuousClock.now + .seconds(20)
@@ -83,9 +83,10 @@ struct Server {
                         "the database lacks \(missing.joined(separator: ", ")); `lockstep migrate up` applies it")
             }
         }
-        if restored {
+        if let postgres, postgres.restored {
             logger.warning("The data folder is a copy; every device will read everything anew")
             try await migrator.beginNewEpoch()
+            postgres.acceptRestore()
         }
     }
 

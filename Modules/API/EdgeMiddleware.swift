@@ -6,9 +6,11 @@ import Logging
 /// every answer carries.
 package struct EdgeMiddleware: RouterMiddleware {
     private let proxies: TrustedProxies
+    private let table: RouteTable
 
-    package init(trusting proxies: TrustedProxies) {
+    package init(trusting proxies: TrustedProxies, table: RouteTable) {
         self.proxies = proxies
+        self.table = table
     }
 
     package func handle(
@@ -20,7 +22,7 @@ package struct EdgeMiddleware: RouterMiddleware {
         do {
             response = try await next(request, context)
         } catch {
-            let problem = Self.problem(of: error, context: context)
+            let problem = problem(of: error, request, context)
             response = problem.response(requestID: context.requestID)
         }
         response.headers[.requestID] = context.requestID
@@ -32,7 +34,7 @@ package struct EdgeMiddleware: RouterMiddleware {
         return response
     }
 
-    private static func problem(of error: any Error, context: EdgeContext) -> Problem {
+    private func problem(of error: any Error, _ request: Request, _ context: EdgeContext) -> Problem {
         switch error {
         case let problem as Problem:
             if problem.status >= 500 {
@@ -40,7 +42,9 @@ package struct EdgeMiddleware: RouterMiddleware {
             }
             return problem
         case let error as any HTTPResponseError where error.status == .notFound:
-            return .notFound
+            // The router says so too when the address is known and the method is not.
+            let allowed = table.methods(at: request.uri.path)
+            return allowed.isEmpty ? .notFound : .methodNotAllowed(allowed)
         case let error as any HTTPResponseError where error.status == .contentTooLarge:
             return .payloadTooLarge("The body is larger than this call takes.")
         case let error as any HTTPResponseError where error.status.kind == .clientError:
@@ -83,20 +87,5 @@ extension Response {
         var writer = JSONWriter()
         write(&writer)
         return .json(writer.bytes, status: status, headers: headers)
-    }
-}
-
-extension Router where Context == EdgeContext {
-    /// Answers every other method on the addresses registered so far with 405 and `Allow`, instead of the router's 404.
-    package func refuseOtherMethods() {
-        let known: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options, .trace]
-        for (path, routes) in Dictionary(grouping: routes, by: { "\($0.path)" }) {
-            var allowed = Set(routes.map(\.method))
-            if allowed.contains(.get) { allowed.insert(.head) }
-            let problem = Problem.methodNotAllowed(known.filter(allowed.contains).map(\.rawValue))
-            for method in known where !allowed.contains(method) {
-                on(RouterPath(path), method: method) { _, _ -> Response in throw problem }
-            }
-        }
     }
 }

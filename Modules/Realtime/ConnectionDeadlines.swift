@@ -17,8 +17,8 @@ package struct ConnectionLimits: Sendable {
 
 /// Cuts a connection off that does not finish a head or a body in time, or is idle too long. Two handlers share it: one
 /// before the decoder sees bytes come, one behind it sees what they became. One timer, moved on only when it fires.
+/// `@unchecked`: touched on the channel's loop only.
 final class ConnectionDeadlines: @unchecked Sendable {
-    // @unchecked: touched on the channel's loop only.
     private enum Phase {
         case head, body, answer, idle
     }

@@ -7,8 +7,8 @@ import NIOHTTP1
 ///
 /// Why: NIO 2.101.2 drops the head of a request whose upgrade it refuses (also `Upgrade: h2c`, which curl sends), so that
 /// nobody could be told why; and what it does with a handshake that has a body is no better.
+/// `@unchecked`: touched on the channel's loop only.
 final class HandshakeGate: ChannelInboundHandler, RemovableChannelHandler, @unchecked Sendable {
-    // @unchecked: touched on the channel's loop only.
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
 
@@ -89,7 +89,8 @@ final class HandshakeGate: ChannelInboundHandler, RemovableChannelHandler, @unch
 
     private func isHandshake(_ head: HTTPRequestHead) -> Bool {
         let headers = head.headers
-        guard head.method == .GET, head.version == .http1_1, head.uri.prefix(while: { $0 != "?" }) == path,
+        guard head.method == .GET, head.version == .http1_1, headers["host"].count == 1,
+            head.uri.prefix(while: { $0 != "?" }) == path,
             headers[canonicalForm: "upgrade"].contains(where: { $0.lowercased() == "websocket" }),
             headers[canonicalForm: "connection"].contains(where: { $0.lowercased() == "upgrade" }),
             headers["sec-websocket-version"] == ["13"], headers["sec-websocket-key"].count == 1,

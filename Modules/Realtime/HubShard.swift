@@ -7,8 +7,8 @@ import NIOCore
 import Sync
 
 /// The sockets of one event loop.
+/// `@unchecked`: everything but `loop` and `limits` is touched on `loop` only; `onLoop` is the way there.
 final class HubShard: @unchecked Sendable {
-    // @unchecked: everything but `loop` and `limits` is touched on `loop` only; `onLoop` is the way there.
     let loop: any EventLoop
     private let limits: Hub.Limits
     private var sockets: [UUID: [Socket]] = [:]

@@ -4,16 +4,26 @@ import NIOCore
 import NIOHTTP1
 
 /// Answers bytes that are no HTTP once, with a problem, and ends the connection; whatever a handler further on says of the
-/// same request is not sent any more.
+/// same request is not sent any more. A request without a Host, or with two, is no HTTP/1.1 either (RFC 9112, 3.2): what
+/// origin is our own rests on it.
 final class MalformedRequestHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
-    private var isOver = false
+    private(set) var isOver = false
+    private var context: ChannelHandlerContext?
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard error is HTTPParserError, !isOver else { return context.fireErrorCaught(error) }
+        guard error is HTTPParserError else { return context.fireErrorCaught(error) }
+        refuse()
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    func refuse() {
+        guard let context, !isOver else { return }
         isOver = true
         let id = UUID.v7().text
         var writer = JSONWriter()
@@ -41,7 +51,24 @@ final class MalformedRequestHandler: ChannelDuplexHandler {
             promise?.fail(ChannelError.ioOnClosedChannel)
             return
         }
-        // After an upgrade what is written is no part of an answer; then this handler has seen its last error.
         context.write(data, promise: promise)
+    }
+}
+
+/// Stands in front of the translation of requests, on connections that are no sockets.
+final class HostRule: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    private let malformed: MalformedRequestHandler
+
+    init(_ malformed: MalformedRequestHandler) {
+        self.malformed = malformed
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .head(let head) = unwrapInboundIn(data), head.version == .http1_1, head.headers["host"].count != 1 {
+            malformed.refuse()
+        }
+        // Of a refused connection nothing goes on to anybody.
+        if !malformed.isOver { context.fireChannelRead(data) }
     }
 }

@@ -64,21 +64,20 @@ package final class Presence: Service {
     }
 
     package func run() async throws {
-        var refreshAt = ContinuousClock.now + Self.refreshEvery
-        try? await withGracefulShutdownHandler {
-            while !Task.isCancelled, !Task.isShuttingDownGracefully {
+        try? await cancelWhenGracefulShutdown {
+            var refreshAt = ContinuousClock.now + Self.refreshEvery
+            while true {
                 try await Task.sleep(for: Self.pause)
                 do {
-                    try await settle()
+                    try await self.settle()
                     if ContinuousClock.now > refreshAt {
                         refreshAt = .now + Self.refreshEvery
-                        try await repository.refresh(process: process)
+                        try await self.repository.refresh(process: self.process)
                     }
                 } catch {
-                    logger.debug("Presence could not be written", metadata: ["error": "\(error)"])
+                    self.logger.debug("Presence could not be written", metadata: ["error": "\(error)"])
                 }
             }
-        } onGracefulShutdown: {
         }
         try? await repository.leave(process: process)
     }

@@ -55,11 +55,15 @@ package struct RealtimeServerChannel: HTTPChannelHandler {
         channel.eventLoop.makeCompletedFuture {
             let deadlines = ConnectionDeadlines(limits)
             let gate = HandshakeGate(path: Self.path, subprotocol: Self.subprotocol, admit: admit)
+            let malformed = MalformedRequestHandler()
+            let bound = NIOLoopBound(malformed, eventLoop: channel.eventLoop)
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(deadlines.bytes)
             var configuration = NIOUpgradableHTTPServerPipelineConfiguration<Negotiated>(
                 upgradeConfiguration: .init(upgraders: [upgrader(gate, deadlines)]) { channel in
-                    channel.eventLoop.makeCompletedFuture { .http(try Self.http(channel, deadlines, logger)) }
+                    channel.eventLoop.makeCompletedFuture {
+                        .http(try Self.http(channel, deadlines, bound.value, logger))
+                    }
                 })
             configuration.enablePipelining = false
             configuration.enableResponseHeaderValidation = false
@@ -70,15 +74,16 @@ package struct RealtimeServerChannel: HTTPChannelHandler {
             let negotiated = try pipeline.configureUpgradableHTTPServerPipeline(configuration: configuration)
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
             try pipeline.addHandler(gate, position: .after(decoder))
-            try pipeline.addHandler(MalformedRequestHandler(), position: .after(decoder))
+            try pipeline.addHandler(malformed, position: .after(decoder))
             return Value(channel: channel, negotiated: negotiated)
         }
     }
 
     private static func http(
-        _ channel: any Channel, _ deadlines: ConnectionDeadlines, _ logger: Logger
+        _ channel: any Channel, _ deadlines: ConnectionDeadlines, _ malformed: MalformedRequestHandler, _ logger: Logger
     ) throws -> NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart> {
         let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(HostRule(malformed))
         try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
         try pipeline.addHandler(deadlines.parts)
         try pipeline.addHandler(HTTPConnectionStateHandler(logger: logger))

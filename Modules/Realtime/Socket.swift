@@ -8,8 +8,8 @@ import Sync
 
 /// One WebSocket: a channel handler behind NIO's frame codec. It judges frames (`FrameRules`), keeps the place of its client
 /// (`SocketState`) and does what they say; it lives on its channel's event loop.
+/// `@unchecked`: a channel handler is touched on its channel's loop only.
 final class Socket: ChannelInboundHandler, @unchecked Sendable {
-    // @unchecked: a channel handler is touched on its channel's loop only.
     typealias InboundIn = WebSocketFrame
     typealias OutboundOut = WebSocketFrame
 

@@ -51,6 +51,9 @@ package final class ChangeFeed: Sendable {
         }
     }
 
+    /// How many waits there are.
+    package var waitCount: Int { state.withLock { $0.waiters.values.reduce(0) { $0 + $1.count } } }
+
     /// The users who wait here, for the comparison of heads.
     package var waitingUsers: [UUID] { state.withLock { Array($0.waiters.keys) } }
 

@@ -37,6 +37,8 @@ def test_errors_are_problems(user: Client, shared_server: Server) -> None:
     ("PUT", "/api/settings", {"GET", "HEAD", "POST", "PATCH", "DELETE"}), ("GET", "/api/auth/login", {"POST"}),
     ("POST", "/api/settings/k", {"GET", "HEAD", "DELETE"}), ("DELETE", "/healthz", {"GET", "HEAD"}),
     ("POST", "/api/sync/digest", {"GET", "HEAD"}), ("POST", "/login", {"GET", "HEAD"}),
+    ("PROPFIND", "/api/settings", {"GET", "HEAD", "POST", "PATCH", "DELETE"}), ("MKCOL", "/web/style.css", {"GET", "HEAD"}),
+    ("OPTIONS", "/api/settings/a/history", {"GET", "HEAD"}), ("TRACE", "/readyz", {"GET", "HEAD"}),
 ])
 def test_a_wrong_method_says_which_are_right(shared_server: Server, method: str, path: str, allowed: set[str]) -> None:
     answer = httpx.request(method, f"{shared_server.url}{path}")
@@ -200,3 +202,25 @@ def test_a_name_is_bounded_in_characters_that_combine_too(shared_server: Server)
     device = {"name": "a" + "\u0301" * 5_000, "kind": "web"}
     body = {"email": f"{uuid.uuid4().hex}@example.com", "password": "correct horse", "device": device}
     assert httpx.post(f"{shared_server.url}/api/auth/register", json=body).status_code == 422
+
+
+@pytest.mark.parametrize("hosts", ["", "Host: a\r\nHost: b\r\n"])
+def test_a_request_names_its_host_once(shared_server: Server, hosts: str) -> None:
+    with RawSocket(shared_server.url) as raw:
+        raw.send(f"GET /healthz HTTP/1.1\r\n{hosts}\r\n")
+        answer = raw.wait_end()
+        assert answer.startswith(b"HTTP/1.1 400") and answer.count(b"x-request-id") == 1
+
+
+def test_frames_in_the_same_packet_as_the_handshake_are_read(user: Client) -> None:
+    from harness.wire import frame
+
+    with RawSocket(user.url) as raw:
+        raw.send((
+            f"GET /api/realtime HTTP/1.1\r\nHost: {raw.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {user.token}\r\n\r\n"
+        ).encode() + frame('{"type": "ping", "t": 5}'))
+        assert raw.response().status == 101
+        while '"pong"' not in (text := raw.read_frame()[1].decode()):
+            assert '"type"' in text
+    assert httpx.get(f"{user.url}/healthz").status_code == 200

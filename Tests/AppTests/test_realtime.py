@@ -298,7 +298,6 @@ class TestOnePacket:
             changes = [mutation("settings.set", {"key": "n", "value": n}) for n in range(5)]
             for change in changes:
                 raw.send(frame(json.dumps({"type": "push", "mutations": [change]})))
-                time.sleep(0.1)
             answered = []
             while len(answered) < 5:
                 message = json.loads(raw.read_frame()[1])
@@ -310,22 +309,22 @@ class TestOnePacket:
             client.patch({f"k{n}": "x" * 16_000 for n in range(start, start + 3)})
         with RawSocket(server.url, timeout=5, receive_buffer=4096) as raw:
             assert upgrade(raw, Authorization=f"Bearer {client.token}") == 101
-            time.sleep(0.5)
+            eventually(lambda: server.metric("lockstep_sockets") == 1, what="the socket")
             before = server.resident_bytes()
             for _ in range(100):
                 raw.send(frame(b"x" * 100, opcode=PING) * 500)
             assert server.resident_bytes() - before < 12_000_000
 
 
-def test_a_waiting_poll_of_a_session_that_ends_is_refused(user: Client) -> None:
+def test_a_waiting_poll_of_a_session_that_ends_is_refused(server: Server, client: Client) -> None:
     import threading
 
-    phone = user.other_device()
+    phone = client.other_device()
     cursor = phone.pull()["cursor"]
     answers: list[int] = []
     thread = threading.Thread(target=lambda: answers.append(phone.poll(cursor, wait=20).status_code))
     thread.start()
-    time.sleep(0.5)
-    httpx.post(f"{user.url}/api/auth/logout", headers={"Authorization": f"Bearer {phone.token}"})
+    eventually(lambda: server.metric("lockstep_waiting_polls") == 1, what="the wait")
+    httpx.post(f"{client.url}/api/auth/logout", headers={"Authorization": f"Bearer {phone.token}"})
     thread.join(5)
     assert answers == [401]

@@ -47,7 +47,7 @@ def test_with_the_bus_cut_the_comparison_of_heads_brings_them_together(
         f"{other.url}/api/sync", params={"cursor": cursor, "wait": 20}, timeout=30,
         headers={"Authorization": f"Bearer {client.token}"}).json()))
     thread.start()
-    time.sleep(0.3)
+    eventually(lambda: other.metric("lockstep_waiting_polls") == 1, what="the wait")
     began = time.monotonic()
     client.set("theme", "dark")
     assert socket.wait_setting("theme", "dark", within=7) - began < 6.5

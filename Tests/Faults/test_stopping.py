@@ -37,8 +37,7 @@ def test_a_waiting_poll_is_answered_and_does_not_hold_up_the_end(server: Server,
     answers: list[httpx.Response] = []
     poll = threading.Thread(target=lambda: answers.append(client.poll(cursor, wait=30)))
     poll.start()
-    eventually(lambda: server.metric("lockstep_database_connections_up") >= 9)
-    time.sleep(0.3)
+    eventually(lambda: server.metric("lockstep_waiting_polls") == 1, what="the wait")
     began = time.monotonic()
     assert getattr(server, signal)(within=15) == 0
     assert time.monotonic() - began < 8

@@ -28,6 +28,14 @@ import Testing
         }
     }
 
+    @Test("Connections come up by themselves, before anybody asks anything")
+    func comesUpUnasked() async throws {
+        try await withTestDatabase(connections: 6) { database, _ in
+            // Less than what a connection is given up after.
+            try await eventually(within: .seconds(4), "6 and the bus's are up") { database.gauges.connectionsUp == 7 }
+        }
+    }
+
     @Test("While one user's head is locked, the others' writes take what they took before")
     func lockIsolation() async throws {
         try await withTestDatabase(connections: 6) { database, url in

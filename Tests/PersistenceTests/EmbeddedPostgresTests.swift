@@ -52,6 +52,11 @@ import Glibc
             #expect(elsewhere.restored)
             #expect(try await PostgresSession.run("SELECT n FROM kept", at: elsewhere.url) == [["7"]])
             await elsewhere.stop()
+            // Whoever looks at it in between uses nothing up.
+            let asked = try await EmbeddedPostgres.start(under: folder + "-backup")
+            #expect(asked.restored)
+            asked.acceptRestore()
+            await asked.stop()
             let settled = try await EmbeddedPostgres.start(under: folder + "-backup")
             #expect(!settled.restored)
             await settled.stop()

@@ -11,8 +11,8 @@ import Glibc
 /// The one thread on which all connections of the process live: it waits in epoll, moves bytes between libpq and the
 /// sockets, and carries out what `Pool` decides. Statements reach it through a mailbox; an eventfd wakes it, once for
 /// all that arrived meanwhile.
+/// `@unchecked`: everything below `mailbox` is touched by the loop's own thread only.
 final class DatabaseLoop: @unchecked Sendable {
-    // @unchecked: everything below `mailbox` is touched by the loop's own thread only.
     typealias Completion = @Sendable (Result<Rows, DatabaseError>) -> Void
 
     struct Job: Sendable {
@@ -134,6 +134,8 @@ extension DatabaseLoop {
         for index in slots.indices { connect(index) }
         var events = [epoll_event](repeating: epoll_event(), count: 64)
         while true {
+            // Before every wait, the first too: epoll knows a socket only from here.
+            settle()
             let count = epoll_wait(epollDescriptor, &events, 64, timeout())
             for event in events.prefix(Int(max(0, count))) {
                 let index = Int(Int32(truncatingIfNeeded: event.data.u64))
@@ -150,8 +152,6 @@ extension DatabaseLoop {
             }
             for message in messages { handle(message) }
             tick(now: .now)
-            for index in slots.indices where slots[index].ready { slots[index].connection?.flush() }
-            for index in slots.indices { watch(index) }
             gauges.withLock {
                 $0 = Gauges(connectionsUp: pool.upCount, inFlight: pool.inFlightCount, waiting: pool.waitingCount)
             }
@@ -261,21 +261,35 @@ extension DatabaseLoop {
         perform(actions)
     }
 
-    /// Tells epoll what the connection waits for now, and notices that it broke.
-    private func watch(_ index: Int) {
-        guard let connection = slots[index].connection else { return }
+    /// Sends what was queued and tells epoll what to wait for; again when a connection turned out to be broken, for then
+    /// what waited for it may go out by another.
+    private func settle() {
+        var again = true
+        while again {
+            for index in slots.indices where slots[index].ready { slots[index].connection?.flush() }
+            again = false
+            for index in slots.indices where !watch(index) {
+                drop(index)
+                again = true
+            }
+        }
+    }
+
+    /// Tells epoll what the connection waits for now; false: it broke.
+    private func watch(_ index: Int) -> Bool {
+        guard let connection = slots[index].connection else { return true }
         let events: UInt32
         switch connection.readiness {
         case .reading: events = EPOLLIN.rawValue
         case .writing: events = EPOLLOUT.rawValue
         case .both: events = EPOLLIN.rawValue | EPOLLOUT.rawValue
-        case .broken: return drop(index)
+        case .broken: return false
         }
         let descriptor = connection.descriptor
-        guard descriptor >= 0 else { return drop(index) }
+        guard descriptor >= 0 else { return false }
         if let known = slots[index].registered {
             // While it connects, libpq may have closed the socket and opened another that has the same number.
-            if known.descriptor == descriptor, known.events == events, slots[index].ready { return }
+            if known.descriptor == descriptor, known.events == events, slots[index].ready { return true }
             if known.descriptor == descriptor {
                 var event = epoll_event(events: events, data: epoll_data_t(u64: UInt64(UInt32(index))))
                 // The number may be a new socket's already, which epoll does not know yet.
@@ -290,6 +304,7 @@ extension DatabaseLoop {
             register(descriptor, index: index, events: events)
         }
         slots[index].registered = (descriptor, events)
+        return true
     }
 
     private func register(_ descriptor: Int32, index: Int32, events: UInt32) {

@@ -15,7 +15,8 @@ package final class EmbeddedPostgres: Sendable {
 
     /// How to reach it, for `DatabaseConfiguration`.
     package let url: String
-    /// Whether the data are a copy: restored from a backup, so that cursors given out since then mean nothing here.
+    /// Whether the data are a copy: restored from a backup, so that cursors given out since then mean nothing here. Stays so,
+    /// whoever starts it, until `acceptRestore`.
     package let restored: Bool
     private let installation: PostgresInstallation
     private let data: String
@@ -38,6 +39,11 @@ package final class EmbeddedPostgres: Sendable {
         under folder: String, progress: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws -> EmbeddedPostgres {
         try await onThread { try begin(folder, progress) }
+    }
+
+    /// A new epoch has begun: the data are where they belong from now on.
+    package func acceptRestore() {
+        DataMarker(data: data).renew()
     }
 
     /// Stops it, unless another process uses it.
@@ -71,8 +77,7 @@ package final class EmbeddedPostgres: Sendable {
         guard flock(lock, LOCK_SH | LOCK_NB) == 0 || flock(lock, LOCK_SH) == 0 else {
             throw Failure(description: "\(root)/users.lock cannot be locked")
         }
-        let isNew = !FileManager.default.fileExists(atPath: data + "/PG_VERSION")
-        if isNew {
+        if !FileManager.default.fileExists(atPath: data + "/PG_VERSION") {
             progress("making a private PostgreSQL in \(data)")
             try installation.initialize(data)
         }
@@ -82,8 +87,9 @@ package final class EmbeddedPostgres: Sendable {
         try ensureRunning(installation, data: data, socket: socket, progress)
         _ = try? installation.run("createdb", ["-h", socket, "-U", "lockstep", "lockstep"])
         let marker = DataMarker(data: data)
-        let restored = !isNew && !marker.fits
-        marker.renew()
+        // Without a marker it was just made, or its making was interrupted before there was anything to lose.
+        let restored = marker.exists && !marker.fits
+        if !restored { marker.renew() }
         return EmbeddedPostgres(
             installation: installation, data: data, socket: socket, lock: lock, restored: restored)
     }
@@ -125,6 +131,15 @@ package final class EmbeddedPostgres: Sendable {
         }
         try? FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        // Anybody may make names in /tmp: a link or a folder of somebody else's must not be given away, nor used.
+        let found = try? FileManager.default.attributesOfItem(atPath: folder)
+        let owners = [getuid(), installation.user?.id ?? getuid()].map { NSNumber(value: $0) }
+        guard let found, found[.type] as? FileAttributeType == .typeDirectory,
+            let owner = found[.ownerAccountID] as? NSNumber, owners.contains(owner)
+        else {
+            throw Failure(
+                description: "\(folder) is somebody else's; remove it, or set LOCKSTEP_DATA_DIR to a shorter path")
+        }
         try installation.handOver(folder)
         return folder
     }
@@ -145,6 +160,8 @@ private struct DataMarker {
             return "\(status.device):\(status.inode)\(changed)"
         }.joined(separator: " ")
     }
+
+    var exists: Bool { FileManager.default.fileExists(atPath: path) }
 
     var fits: Bool { (try? String(contentsOfFile: path, encoding: .utf8)) == current }
 

@@ -9,9 +9,9 @@ import Glibc
 /// The rows of one answer, decoded where they lie.
 package struct Rows: Sendable, RandomAccessCollection {
     /// Owns the PGresult and clears it when the last row is gone.
+    /// `@unchecked`: libpq never changes a PGresult once PQgetResult has returned it, and reading one from several
+    /// threads is allowed.
     final class Storage: @unchecked Sendable {
-        // @unchecked: libpq never changes a PGresult once PQgetResult has returned it, and reading one from several
-        // threads is allowed.
         let result: OpaquePointer
 
         init(_ result: OpaquePointer) {
