@@ -85,11 +85,11 @@ package struct PostgresSettings: SettingsRepository {
         }
         return try await sync.settle(
             signed, rows, refusal: { SettingsRefusal(code: $0, current: $1["current"])?.problem },
-            documents: { changed, version in
+            documents: { row in
                 let written = Dictionary(
                     (changes ?? []).map { ($0.key, $0.value) }, uniquingKeysWith: { _, last in last })
-                return changed.map { key in
-                    Document(collection: "settings", id: key, value: written[key] ?? nil, version: version)
+                return row.changed.compactMap(\.self).map { key in
+                    Document(collection: "settings", id: key, value: written[key] ?? nil, version: row.head)
                 }
             })
     }

@@ -52,21 +52,28 @@ package struct PostgresSync: SyncRepository {
         return (heads, documents.sorted { $0.version < $1.version })
     }
 
+    /// Where the documents of each collection are found, as rows (user_id, id, value, version); NULL: deleted.
+    private static let collections: [SQL] = [
+        "SELECT 'settings', key, value, version, 0, 0, 0, NULL FROM user_settings"
+    ]
+    /// The same of what all users share: (id, value, version).
+    private static let sharedCollections: [SQL] = []
+
     /// The heads as a row without collection, then the documents: their id stands in the column of the epoch.
     private static func changes(_ user: UUID, beyond place: Place) -> SQL {
-        """
-        \(sql: headRow(user))
-        UNION ALL SELECT 'settings', key, value, version, 0, 0, 0, NULL
-        FROM user_settings WHERE user_id = \(user) AND version > \(place.user)
-        """
+        let own = collections.map { "\(sql: $0) WHERE user_id = \(user) AND version > \(place.user)" as SQL }
+        let shared = sharedCollections.map { "\(sql: $0) WHERE version > \(place.shared)" as SQL }
+        return union(user, own + shared)
     }
 
     private static func live(_ user: UUID) -> SQL {
-        """
-        \(sql: headRow(user))
-        UNION ALL SELECT 'settings', key, value, version, 0, 0, 0, NULL
-        FROM user_settings WHERE user_id = \(user) AND value IS NOT NULL
-        """
+        let own = collections.map { "\(sql: $0) WHERE user_id = \(user) AND value IS NOT NULL" as SQL }
+        let shared = sharedCollections.map { "\(sql: $0) WHERE value IS NOT NULL" as SQL }
+        return union(user, own + shared)
+    }
+
+    private static func union(_ user: UUID, _ parts: [SQL]) -> SQL {
+        parts.reduce(headRow(user)) { "\(sql: $0) UNION ALL \(sql: $1)" }
     }
 
     private static func headRow(_ user: UUID) -> SQL {
@@ -81,11 +88,11 @@ package struct PostgresSync: SyncRepository {
         of user: UUID
     ) async throws -> (heads: Heads, documents: [(collection: String, id: String, version: Version)]) {
         let rows = try await database.answering {
+            // The values stay where they are.
             try await $0.read(
                 """
-                \(sql: Self.headRow(user))
-                UNION ALL SELECT 'settings', key, NULL, version, 0, 0, 0, NULL
-                FROM user_settings WHERE user_id = \(user) AND value IS NOT NULL
+                SELECT collection, epoch, NULL::json AS value, version, shared, floor, shared_floor, time
+                FROM (\(sql: Self.live(user))) AS live
                 """)
         }
         let (heads, documents) = try Self.read(rows)
