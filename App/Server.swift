@@ -5,6 +5,7 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import Logging
+import Market
 import NIOCore
 import NIOPosix
 import Persistence
@@ -108,12 +109,15 @@ struct Server {
             try DatabaseConfiguration(url: url, connections: configuration.databaseConnections), logger: logger)
         let sync = PostgresSync(database: database)
         let settings = PostgresSettings(database: database)
+        let market = PostgresMarket(database: database)
         let accounts = PostgresAccounts(database: database)
         let feed = ChangeFeed()
         let clock = ServerClock()
         let reader = SyncReader(repository: sync, feed: feed, clock: clock)
         let door = MutationDoor(
-            verbs: SettingsMutations(repository: settings).verbs, repository: sync, feed: feed)
+            verbs: SettingsMutations(repository: settings).verbs + MarketMutations(repository: market).verbs,
+            repository: sync, feed: feed)
+        let arrivals = Arrivals(feed: feed, clock: clock) { try await market.arrive($0) }
         let authenticator = Authenticator(
             repository: accounts, origins: OriginPolicy(allowed: configuration.allowedOrigins),
             sessionDays: configuration.sessionDays)
@@ -125,6 +129,7 @@ struct Server {
                     guard let token = SessionToken(token), let caller = try await authenticator.caller(bearing: token)
                     else { return nil }
                     _ = try await authenticator.slide(caller)
+                    try await arrivals.note(caller.user)
                     return caller
                 },
                 push: { json, caller in
@@ -141,7 +146,7 @@ struct Server {
             send: { try await database.notify($0) }, onEstablished: { survey.ask() })
         let routes = Routes(
             configuration: configuration, home: home, authenticator: authenticator, accounts: accounts,
-            settings: settings, sync: sync, reader: reader, door: door, feed: feed, database: database,
+            settings: settings, market: market, arrivals: arrivals, sync: sync, reader: reader, door: door, feed: feed, database: database,
             metrics: metrics, migrations: try Migrator(url: url, folder: home.migrations).migrations.map(\.name))
         let listening = Listening()
         application = Application(

@@ -54,10 +54,36 @@ package struct PostgresSync: SyncRepository {
 
     /// Where the documents of each collection are found, as rows (user_id, id, value, version); NULL: deleted.
     private static let collections: [SQL] = [
-        "SELECT 'settings', key, value, version, 0, 0, 0, NULL FROM user_settings"
+        "SELECT 'settings', key, value, version, 0, 0, 0, NULL FROM user_settings",
+        // A user without a row has an empty wallet, at version 0.
+        """
+        SELECT 'wallet', 'coins', value, version, 0, 0, 0, NULL FROM (
+            SELECT h.user_id, coalesce(w.version, 0) AS version, wallet_body(coalesce(w.total_coins, 0),
+                coalesce(w.earned_coins, 0), coalesce(w.spent_coins, 0), coalesce(w.version, 0)) AS value
+            FROM sync_heads h LEFT JOIN user_wallet w ON w.user_id = h.user_id) AS wallet
+        """,
+        """
+        SELECT 'inventory', item_id::text, value, version, 0, 0, 0, NULL FROM (
+            SELECT user_id, item_id, version, CASE WHEN quantity > 0 THEN inventory_body(v) END AS value
+            FROM user_inventory v) AS inventory
+        """,
+        """
+        SELECT 'rewards', id::text, value, version, 0, 0, 0, NULL
+        FROM (SELECT user_id, id, version, reward_body(w) AS value FROM user_rewards w) AS rewards
+        """,
+        """
+        SELECT 'personal_items', id::text, value, version, 0, 0, 0, NULL FROM (
+            SELECT user_id, id, version, CASE WHEN deleted_at IS NULL THEN personal_item_body(p) END AS value
+            FROM market_personal_items p) AS personal_items
+        """,
     ]
     /// The same of what all users share: (id, value, version).
-    private static let sharedCollections: [SQL] = []
+    private static let sharedCollections: [SQL] = [
+        """
+        SELECT 'items', id::text, value, version, 0, 0, 0, NULL
+        FROM (SELECT id, version, item_body(i) AS value FROM market_items i) AS items
+        """
+    ]
 
     /// The heads as a row without collection, then the documents: their id stands in the column of the epoch.
     private static func changes(_ user: UUID, beyond place: Place) -> SQL {
