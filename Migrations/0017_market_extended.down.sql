@@ -1,7 +1,6 @@
 -- As 0016 left it: completing a session earns nothing.
-CREATE OR REPLACE FUNCTION focus_completed(
-    p_user uuid, p_session uuid, p_coins bigint, p_at timestamptz, r mutation_result
-) RETURNS mutation_result LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION focus_completed(p_user uuid, p_session uuid, p_coins bigint, p_at timestamptz, r mutation_result)
+RETURNS mutation_result LANGUAGE plpgsql AS $$
 BEGIN
     RETURN r;
 END
@@ -21,6 +20,8 @@ DROP FUNCTION purchase_refusal(
 DROP FUNCTION reward_grant(uuid, text, bigint, date, bigint, timestamptz);
 DROP FUNCTION wallet_move(uuid, uuid, text, bigint, text, uuid, bigint, timestamptz);
 DROP TYPE market_movement;
+DROP VIEW market_item_documents;
+DROP VIEW market_documents;
 DROP FUNCTION market_items_of(uuid);
 DROP FUNCTION inventory_row(user_inventory);
 DROP FUNCTION reward_body(user_rewards);

@@ -294,6 +294,23 @@ CREATE FUNCTION market_items_of(p_user uuid) RETURNS TABLE (
     FROM market_personal_items p WHERE p.user_id = p_user AND p.deleted_at IS NULL
 $$;
 
+-- The documents of the market, a user's own and those that all users share; NULL: deleted. A user without a wallet's row has
+-- an empty one, at version 0.
+CREATE VIEW market_documents AS
+    SELECT h.user_id, 'wallet' AS collection, 'coins' AS id, coalesce(w.version, 0) AS version,
+        wallet_body(coalesce(w.total_coins, 0), coalesce(w.earned_coins, 0), coalesce(w.spent_coins, 0),
+            coalesce(w.version, 0)) AS value
+    FROM sync_heads h LEFT JOIN user_wallet w ON w.user_id = h.user_id
+    UNION ALL SELECT v.user_id, 'inventory', v.item_id::text, v.version, CASE WHEN v.quantity > 0 THEN inventory_body(v) END
+    FROM user_inventory v
+    UNION ALL SELECT w.user_id, 'rewards', w.id::text, w.version, reward_body(w) FROM user_rewards w
+    UNION ALL SELECT p.user_id, 'personal_items', p.id::text, p.version,
+        CASE WHEN p.deleted_at IS NULL THEN personal_item_body(p) END
+    FROM market_personal_items p;
+
+CREATE VIEW market_item_documents AS
+    SELECT i.id::text AS id, i.version, item_body(i) AS value FROM market_items i;
+
 -- A movement of coins as answers show it.
 CREATE TYPE market_movement AS (wallet json, entry json);
 

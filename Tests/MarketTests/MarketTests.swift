@@ -9,7 +9,7 @@ import Testing
 struct MarketTests {
     private func order(_ json: String) throws -> Order { try Order(reading: JSON(parsing: json.utf8)) }
 
-    private func item(_ deed: PersonalItemChange.Deed = .create, _ json: String) throws -> PersonalItemChange {
+    private func item(_ json: String, _ deed: PersonalItemChange.Deed = .create) throws -> PersonalItemChange {
         try PersonalItemChange(deed, reading: JSON(parsing: json.utf8))
     }
 
@@ -83,11 +83,11 @@ struct MarketTests {
     @Test("In a change a null takes a description away, but neither a name nor a price")
     func nulls() throws {
         let deed = PersonalItemChange.Deed.patch(.v7())
-        #expect(fault(try item(deed, #"{"name":null}"#)) == "/name")
-        #expect(fault(try item(deed, #"{"cost_coins":null}"#)) == "/cost_coins")
-        let change = try item(deed, #"{"description":null,"category":null}"#)
+        #expect(fault(try item(#"{"name":null}"#, deed)) == "/name")
+        #expect(fault(try item(#"{"cost_coins":null}"#, deed)) == "/cost_coins")
+        let change = try item(#"{"description":null,"category":null}"#, deed)
         #expect(change == PersonalItemChange(deed, description: "", category: "personal"))
-        #expect(try item(deed, "{}") == PersonalItemChange(deed))
+        #expect(try item("{}", deed) == PersonalItemChange(deed))
     }
 
     @Test("A place in a list survives its way through a URL, and nothing else is one")

@@ -19,7 +19,7 @@ package struct PostgresSync: SyncRepository {
             try await $0.read(
                 """
                 SELECT sync_epoch(s.epoch_seed, h.user_id) AS epoch, h.version, s.version AS shared, h.floor,
-                    s.floor AS shared_floor, clock_timestamp() AS time
+                    s.floor AS shared_floor, clock_timestamp() AS time, \(raw: Self.due) AS due
                 FROM sync_heads h CROSS JOIN sync_shared s WHERE h.user_id = \(user)
                 """)
         }
@@ -54,35 +54,13 @@ package struct PostgresSync: SyncRepository {
 
     /// Where the documents of each collection are found, as rows (user_id, id, value, version); NULL: deleted.
     private static let collections: [SQL] = [
-        "SELECT 'settings', key, value, version, 0, 0, 0, NULL FROM user_settings",
-        // A user without a row has an empty wallet, at version 0.
-        """
-        SELECT 'wallet', 'coins', value, version, 0, 0, 0, NULL FROM (
-            SELECT h.user_id, coalesce(w.version, 0) AS version, wallet_body(coalesce(w.total_coins, 0),
-                coalesce(w.earned_coins, 0), coalesce(w.spent_coins, 0), coalesce(w.version, 0)) AS value
-            FROM sync_heads h LEFT JOIN user_wallet w ON w.user_id = h.user_id) AS wallet
-        """,
-        """
-        SELECT 'inventory', item_id::text, value, version, 0, 0, 0, NULL FROM (
-            SELECT user_id, item_id, version, CASE WHEN quantity > 0 THEN inventory_body(v) END AS value
-            FROM user_inventory v) AS inventory
-        """,
-        """
-        SELECT 'rewards', id::text, value, version, 0, 0, 0, NULL
-        FROM (SELECT user_id, id, version, reward_body(w) AS value FROM user_rewards w) AS rewards
-        """,
-        """
-        SELECT 'personal_items', id::text, value, version, 0, 0, 0, NULL FROM (
-            SELECT user_id, id, version, CASE WHEN deleted_at IS NULL THEN personal_item_body(p) END AS value
-            FROM market_personal_items p) AS personal_items
-        """,
+        "SELECT 'settings', key, value, version, 0, 0, 0, NULL, NULL FROM user_settings",
+        "SELECT 'focus', id, value, version, 0, 0, 0, NULL, NULL FROM focus_documents",
+        "SELECT collection, id, value, version, 0, 0, 0, NULL, NULL FROM market_documents",
     ]
     /// The same of what all users share: (id, value, version).
     private static let sharedCollections: [SQL] = [
-        """
-        SELECT 'items', id::text, value, version, 0, 0, 0, NULL
-        FROM (SELECT id, version, item_body(i) AS value FROM market_items i) AS items
-        """
+        "SELECT 'items', id, value, version, 0, 0, 0, NULL, NULL FROM market_item_documents"
     ]
 
     /// The heads as a row without collection, then the documents: their id stands in the column of the epoch.
@@ -102,10 +80,14 @@ package struct PostgresSync: SyncRepository {
         parts.reduce(headRow(user)) { "\(sql: $0) UNION ALL \(sql: $1)" }
     }
 
+    /// When a document of the user in `h` will next change by itself.
+    private static let due: StaticString =
+        "(SELECT f.ends_at FROM focus_sessions f WHERE f.user_id = h.user_id AND f.status = 'active')"
+
     private static func headRow(_ user: UUID) -> SQL {
         """
         SELECT NULL::text AS collection, sync_epoch(s.epoch_seed, h.user_id) AS epoch, NULL::json AS value, h.version,
-            s.version AS shared, h.floor, s.floor AS shared_floor, clock_timestamp() AS time
+            s.version AS shared, h.floor, s.floor AS shared_floor, clock_timestamp() AS time, \(raw: due) AS due
         FROM sync_heads h CROSS JOIN sync_shared s WHERE h.user_id = \(user)
         """
     }
@@ -117,7 +99,7 @@ package struct PostgresSync: SyncRepository {
             // The values stay where they are.
             try await $0.read(
                 """
-                SELECT collection, epoch, NULL::json AS value, version, shared, floor, shared_floor, time
+                SELECT collection, epoch, NULL::json AS value, version, shared, floor, shared_floor, time, due
                 FROM (\(sql: Self.live(user))) AS live
                 """)
         }
@@ -179,9 +161,12 @@ package struct PostgresSync: SyncRepository {
             try await $0.read(
                 """
                 SELECT c.id, c.name, c.args, c.lost_value, c.collection, c.document_id, c.at,
-                    s.value, coalesce(s.version, 0) AS version
-                FROM sync_conflicts c LEFT JOIN user_settings s
+                    coalesce(s.value, f.value) AS value, coalesce(s.version, f.version, 0) AS version
+                FROM sync_conflicts c
+                LEFT JOIN user_settings s
                     ON c.collection = 'settings' AND s.user_id = c.user_id AND s.key = c.document_id
+                LEFT JOIN focus_documents f
+                    ON c.collection = 'focus' AND f.user_id = c.user_id AND f.id = c.document_id
                 WHERE c.user_id = \(user) ORDER BY c.at DESC, c.id
                 """)
         }
@@ -209,6 +194,6 @@ package struct PostgresSync: SyncRepository {
             epoch: try row.decode("epoch"),
             place: Place(user: try row.decode("version"), shared: try row.decode("shared")),
             floor: Place(user: try row.decode("floor"), shared: try row.decode("shared_floor")),
-            time: try row.decode("time"))
+            time: try row.decode("time"), due: try row.decode("due", as: Timestamp?.self))
     }
 }
