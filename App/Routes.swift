@@ -1,5 +1,6 @@
 import API
 import Accounts
+import Flags
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -17,6 +18,7 @@ struct Routes: Sendable {
     let authenticator: Authenticator
     let accounts: any AccountsRepository
     let settings: any SettingsRepository
+    let flags: any FlagsRepository
     let sync: any SyncRepository
     let reader: SyncReader
     let door: MutationDoor
@@ -35,12 +37,20 @@ struct Routes: Sendable {
             .add(
                 middleware: AuthenticatingMiddleware(
                     authenticator: authenticator, requestsPerMinute: configuration.requestsPerMinute))
+        let hasher = PasswordHasher(cost: configuration.passwordCost)
+        let throttle = SignInThrottle(perMinute: configuration.signInAttemptsPerMinute)
         AccountsRoutes(
-            repository: accounts, authenticator: authenticator,
-            hasher: PasswordHasher(cost: configuration.passwordCost), feed: feed,
-            attemptsPerMinute: configuration.signInAttemptsPerMinute
+            repository: accounts, authenticator: authenticator, hasher: hasher, feed: feed, throttle: throttle
         ).add(to: api, authenticated: authenticated)
+        OwnAccountRoutes(
+            repository: accounts, authenticator: authenticator, hasher: hasher, feed: feed, throttle: throttle
+        ).add(to: authenticated)
+        DevicesRoutes(repository: accounts, authenticator: authenticator, feed: feed).add(to: authenticated)
         SettingsRoutes(repository: settings, door: door).add(to: authenticated)
+        FlagsRoutes(
+            repository: flags, origins: authenticator.origins,
+            reportsPerMinute: configuration.requestsPerMinute == 0 ? 0 : max(1, configuration.requestsPerMinute / 20)
+        ).add(to: api)
         let poll = Int64(configuration.pollSeconds) * 1_000
         SyncRoutes(repository: sync, reader: reader, door: door, pollAfterMilliseconds: { poll })
             .add(to: authenticated)

@@ -57,7 +57,12 @@ package struct PostgresSync: SyncRepository {
         "SELECT 'settings', key, value, version, 0, 0, 0, NULL FROM user_settings"
     ]
     /// The same of what all users share: (id, value, version).
-    private static let sharedCollections: [SQL] = []
+    private static let sharedCollections: [SQL] = [
+        """
+        SELECT 'flags', id, value, version, 0, 0, 0, NULL
+        FROM (SELECT f.name AS id, flag_body(f) AS value, f.version FROM feature_flags f) AS flags
+        """
+    ]
 
     /// The heads as a row without collection, then the documents: their id stands in the column of the epoch.
     private static func changes(_ user: UUID, beyond place: Place) -> SQL {
