@@ -20,7 +20,9 @@ let modules: [Target] = [
 let app: [Target] = [
     .executableTarget(
         name: "lockstep",
-        dependencies: ["API", "Sync", "Accounts", "Settings", "Flags", "Realtime", "Persistence"].map { .byName(name: $0) } + [
+        dependencies: ["API", "Sync", "Accounts", "Settings", "Flags", "Realtime", "Persistence"].map {
+            .byName(name: $0)
+        } + [
             .hummingbird, .hummingbirdCore, .log, .nio, .nioPosix, .nioHTTP1, .unixSignals, .httpTypes, .lifecycle,
             .metrics, .argumentParser, .configuration,
             .crypto,

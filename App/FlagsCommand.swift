@@ -69,7 +69,9 @@ struct FlagsCommand: AsyncParsableCommand {
         }
 
         private var keys: [String]? {
-            allowedKeys.map { $0.isEmpty ? [] : $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+            allowedKeys.map {
+                $0.isEmpty ? [] : $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+            }
         }
     }
 
@@ -84,7 +86,9 @@ struct FlagsCommand: AsyncParsableCommand {
                 let counts = try await PostgresFlags(database: database).reported()
                 if counts.isEmpty { say("nothing was reported") }
                 for one in counts {
-                    say("\(one.count)\t\(one.mode)\t\(one.key)\tfirst \(one.firstSeenAt.text)\tlast \(one.lastSeenAt.text)")
+                    say(
+                        "\(one.count)\t\(one.mode)\t\(one.key)\tfirst \(one.firstSeenAt.text)\tlast \(one.lastSeenAt.text)"
+                    )
                 }
             }
         }

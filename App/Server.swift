@@ -141,7 +141,8 @@ struct Server {
             send: { try await database.notify($0) }, onEstablished: { survey.ask() })
         let routes = Routes(
             configuration: configuration, home: home, authenticator: authenticator, accounts: accounts,
-            settings: settings, flags: PostgresFlags(database: database), sync: sync, reader: reader, door: door, feed: feed, database: database,
+            settings: settings, flags: PostgresFlags(database: database), sync: sync, reader: reader, door: door,
+            feed: feed, database: database,
             metrics: metrics, migrations: try Migrator(url: url, folder: home.migrations).migrations.map(\.name))
         let listening = Listening()
         application = Application(

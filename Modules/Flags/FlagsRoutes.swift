@@ -64,7 +64,8 @@ package struct FlagsRoutes: Sendable {
             "Storage guard reported",
             metadata: [
                 "mode": .string(report.mode.rawValue),
-                "keys": .string(report.counts.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")),
+                "keys": .string(
+                    report.counts.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")),
             ])
         return Response(status: .noContent)
     }
