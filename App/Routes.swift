@@ -1,6 +1,7 @@
 import API
 import Accounts
 import Flags
+import Focus
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -19,6 +20,8 @@ struct Routes: Sendable {
     let accounts: any AccountsRepository
     let settings: any SettingsRepository
     let flags: any FlagsRepository
+    let focus: any FocusRepository
+    let clockwork: Clockwork
     let sync: any SyncRepository
     let reader: SyncReader
     let door: MutationDoor
@@ -47,18 +50,24 @@ struct Routes: Sendable {
         ).add(to: authenticated)
         DevicesRoutes(repository: accounts, authenticator: authenticator, feed: feed).add(to: authenticated)
         SettingsRoutes(repository: settings, door: door).add(to: authenticated)
+        FocusRoutes(repository: focus, door: door, clockwork: clockwork).add(to: authenticated)
         FlagsRoutes(
             repository: flags, origins: authenticator.origins,
             reportsPerMinute: configuration.requestsPerMinute == 0 ? 0 : max(1, configuration.requestsPerMinute / 20)
         ).add(to: api)
-        let poll = Int64(configuration.pollSeconds) * 1_000
-        SyncRoutes(repository: sync, reader: reader, door: door, pollAfterMilliseconds: { poll })
+        SyncRoutes(repository: sync, reader: reader, door: door, pollAfterMilliseconds: pollAfter)
             .add(to: authenticated)
         api.get("realtime", use: withoutUpgrade)
         Operations(database: database, feed: feed, metrics: metrics, home: home, migrations: migrations).add(to: router)
         try WebApp(home: home, authenticator: authenticator, accounts: accounts, settings: settings).add(to: router)
         table.read(router)
         return router
+    }
+
+    /// When a polling client should ask again, in milliseconds: later, up to four times, the more statements wait.
+    @Sendable private func pollAfter() -> Int64 {
+        let patience = min(4, 1 + database.gauges.waiting / 100)
+        return Int64(configuration.pollSeconds * patience) * 1_000
     }
 
     /// What is said to who asks for the socket without a handshake that we take.

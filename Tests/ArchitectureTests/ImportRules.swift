@@ -22,6 +22,7 @@ enum ImportRules {
         "Accounts": Room(ours: ["API", "Sync"], others: edge.union(["NIOPosix", "Crypto", "CryptoExtras"])),
         "Settings": Room(ours: ["API", "Sync"], others: edge),
         "Flags": Room(ours: ["API", "Sync"], others: edge.union(["Metrics"])),
+        "Focus": Room(ours: ["API", "Sync"], others: edge.union(["ServiceLifecycle"])),
         "Realtime": Room(
             ours: ["API", "Sync"],
             others: [
@@ -29,11 +30,11 @@ enum ImportRules {
                 "NIOWebSocket", "ServiceLifecycle", "DequeModule", "AsyncAlgorithms", "Logging", "Metrics",
             ]),
         "Persistence": Room(
-            ours: ["CLibPQ", "API", "Sync", "Accounts", "Settings", "Flags"],
+            ours: ["CLibPQ", "API", "Sync", "Accounts", "Settings", "Flags", "Focus"],
             others: ["Logging", "Crypto", "ServiceLifecycle", "DequeModule", "Metrics"]),
         "CLibPQ": Room(ours: [], others: []),
         "App": Room(
-            ours: ["API", "Sync", "Accounts", "Settings", "Flags", "Realtime", "Persistence"],
+            ours: ["API", "Sync", "Accounts", "Settings", "Flags", "Focus", "Realtime", "Persistence"],
             others: edge.union([
                 "HummingbirdCore", "NIOPosix", "NIOHTTP1", "ServiceLifecycle", "UnixSignals", "Crypto", "Metrics",
                 "ArgumentParser", "Configuration",

@@ -50,6 +50,16 @@ extension MutationResultRow {
     }
 }
 
+extension Mutation.Precondition {
+    /// As the functions take it: -1 for any version.
+    var version: Version {
+        switch self {
+        case .exists: -1
+        case .version(let version): version
+        }
+    }
+}
+
 /// Why an id that came with this request cannot be answered with what is kept under it.
 extension Problem {
     static let keyReused = Problem(

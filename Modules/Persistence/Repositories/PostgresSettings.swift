@@ -68,19 +68,13 @@ package struct PostgresSettings: SettingsRepository {
         let m = signed.mutation
         let keys = changes?.map(\.key)
         let values = changes?.map(\.value)
-        let match: Int64? =
-            switch m.precondition {
-            case .exists?: -1
-            case .version(let version)?: version
-            case nil: nil
-            }
         let rows = try await database.answering {
             try await $0.write(
                 for: signed.user,
                 """
                 SELECT \(raw: MutationResultRow.columns) FROM settings_apply(\(signed.user), \(signed.device), \
                 \(m.id), \(m.sequence), \(m.name), \(signed.fingerprint), \(keys), \(values), \(m.baseVersion), \
-                \(match)) AS r
+                \(m.precondition?.version)) AS r
                 """)
         }
         return try await sync.settle(

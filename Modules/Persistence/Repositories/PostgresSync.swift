@@ -19,7 +19,7 @@ package struct PostgresSync: SyncRepository {
             try await $0.read(
                 """
                 SELECT sync_epoch(s.epoch_seed, h.user_id) AS epoch, h.version, s.version AS shared, h.floor,
-                    s.floor AS shared_floor, clock_timestamp() AS time
+                    s.floor AS shared_floor, clock_timestamp() AS time, \(raw: Self.due) AS due
                 FROM sync_heads h CROSS JOIN sync_shared s WHERE h.user_id = \(user)
                 """)
         }
@@ -54,7 +54,8 @@ package struct PostgresSync: SyncRepository {
 
     /// Where the documents of each collection are found, as rows (user_id, id, value, version); NULL: deleted.
     private static let collections: [SQL] = [
-        "SELECT 'settings', key, value, version, 0, 0, 0, NULL FROM user_settings"
+        "SELECT 'settings', key, value, version, 0, 0, 0, NULL, NULL FROM user_settings",
+        "SELECT 'focus', id, value, version, 0, 0, 0, NULL, NULL FROM focus_documents",
     ]
     /// The same of what all users share: (id, value, version).
     private static let sharedCollections: [SQL] = [
@@ -81,10 +82,14 @@ package struct PostgresSync: SyncRepository {
         parts.reduce(headRow(user)) { "\(sql: $0) UNION ALL \(sql: $1)" }
     }
 
+    /// When a document of the user in `h` will next change by itself.
+    private static let due: StaticString =
+        "(SELECT f.ends_at FROM focus_sessions f WHERE f.user_id = h.user_id AND f.status = 'active')"
+
     private static func headRow(_ user: UUID) -> SQL {
         """
         SELECT NULL::text AS collection, sync_epoch(s.epoch_seed, h.user_id) AS epoch, NULL::json AS value, h.version,
-            s.version AS shared, h.floor, s.floor AS shared_floor, clock_timestamp() AS time
+            s.version AS shared, h.floor, s.floor AS shared_floor, clock_timestamp() AS time, \(raw: due) AS due
         FROM sync_heads h CROSS JOIN sync_shared s WHERE h.user_id = \(user)
         """
     }
@@ -96,7 +101,7 @@ package struct PostgresSync: SyncRepository {
             // The values stay where they are.
             try await $0.read(
                 """
-                SELECT collection, epoch, NULL::json AS value, version, shared, floor, shared_floor, time
+                SELECT collection, epoch, NULL::json AS value, version, shared, floor, shared_floor, time, due
                 FROM (\(sql: Self.live(user))) AS live
                 """)
         }
@@ -158,9 +163,12 @@ package struct PostgresSync: SyncRepository {
             try await $0.read(
                 """
                 SELECT c.id, c.name, c.args, c.lost_value, c.collection, c.document_id, c.at,
-                    s.value, coalesce(s.version, 0) AS version
-                FROM sync_conflicts c LEFT JOIN user_settings s
+                    coalesce(s.value, f.value) AS value, coalesce(s.version, f.version, 0) AS version
+                FROM sync_conflicts c
+                LEFT JOIN user_settings s
                     ON c.collection = 'settings' AND s.user_id = c.user_id AND s.key = c.document_id
+                LEFT JOIN focus_documents f
+                    ON c.collection = 'focus' AND f.user_id = c.user_id AND f.id = c.document_id
                 WHERE c.user_id = \(user) ORDER BY c.at DESC, c.id
                 """)
         }
@@ -188,6 +196,6 @@ package struct PostgresSync: SyncRepository {
             epoch: try row.decode("epoch"),
             place: Place(user: try row.decode("version"), shared: try row.decode("shared")),
             floor: Place(user: try row.decode("floor"), shared: try row.decode("shared_floor")),
-            time: try row.decode("time"))
+            time: try row.decode("time"), due: try row.decode("due", as: Timestamp?.self))
     }
 }
