@@ -1,5 +1,6 @@
 import API
 import Accounts
+import Focus
 import FoundationEssentials
 import Sync
 import TestSupport
@@ -129,6 +130,7 @@ import Testing
                 let phone = try await person.onAnotherDevice()
                 let lost = try await phone.set("theme", .string("system"), base: 0)
                 #expect(lost.outcome.status == .conflict)
+                try await person.start(title: "write")
                 try await PostgresPresence(database: database).mark(
                     online: [DeviceKey(user: person.user.id, device: person.device)], offline: [], process: .v7())
             }

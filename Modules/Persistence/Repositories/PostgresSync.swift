@@ -60,7 +60,7 @@ package struct PostgresSync: SyncRepository {
     /// The same of what all users share: (id, value, version).
     private static let sharedCollections: [SQL] = [
         """
-        SELECT 'flags', id, value, version, 0, 0, 0, NULL
+        SELECT 'flags', id, value, version, 0, 0, 0, NULL, NULL
         FROM (SELECT f.name AS id, flag_body(f) AS value, f.version FROM feature_flags f) AS flags
         """
     ]
