@@ -110,6 +110,8 @@ class Storm:
         self.people = [Person(Client(server.url).register()) for _ in range(users)]
         for person in self.people:
             database.value("SELECT (market_grant(%s, gen_random_uuid(), 2000, 'For the storm')).status", (person.id,))
+        # Signed in before anything is killed: a sign-in has no id by which it could be sent again.
+        self.tokens = [str(self._person(number).client.other_device(f"Device {number}").token) for number in range(clients)]
         self.left = operations
         self.lock = threading.Lock()
         self.failures: list[BaseException] = []
@@ -160,9 +162,8 @@ class Storm:
 
     def _client(self, number: int) -> None:
         chance = random.Random(self.seed * 1_000 + number)
-        person = self.people[number % len(self.people)]
-        device = person.client.other_device(f"Device {number}")
-        wire = Wire(self.server.port, str(device.token), self.patience)
+        person = self._person(number)
+        wire = Wire(self.server.port, self.tokens[number], self.patience)
         while True:
             with self.lock:
                 if self.left <= 0:
@@ -176,7 +177,9 @@ class Storm:
                 self._remember(person, operation)
         with self.lock:
             self.repeats += wire.repeats
-        device.close()
+
+    def _person(self, number: int) -> Person:
+        return self.people[number % len(self.people)]
 
     def _invent(self, person: Person, chance: random.Random, wire: Wire) -> Operation:
         name = chance.choices(
