@@ -23,7 +23,7 @@ enum ImportRules {
         "Settings": Room(ours: ["API", "Sync"], others: edge),
         "Flags": Room(ours: ["API", "Sync"], others: edge.union(["Metrics"])),
         "Focus": Room(ours: ["API", "Sync"], others: edge.union(["ServiceLifecycle"])),
-        "Market": Room(ours: ["API", "Sync"], others: edge),
+        "Market": Room(ours: ["API", "Sync"], others: edge.union(["Crypto"])),
         "Realtime": Room(
             ours: ["API", "Sync"],
             others: [
