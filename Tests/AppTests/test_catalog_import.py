@@ -45,29 +45,34 @@ def stored(database: Database) -> dict[str, dict[str, Any]]:
 
 
 def test_a_file_is_added_changed_and_withdrawn_under_one_version_each(catalog: Callable[..., Any], database: Database) -> None:
+    before = database.value("SELECT version FROM sync_shared")
+    first, second = before + 1, before + 2
     done = catalog([item(1), item(2, stock_remaining=5), item(3)])
-    assert done.returncode == 0 and "3 to add, 0 to change, 0 to withdraw, 0 unchanged: written as version 1" in done.stdout
-    assert {row["version"] for row in stored(database).values()} == {1}
+    assert done.returncode == 0
+    assert f"3 to add, 0 to change, 0 to withdraw, 0 unchanged: written as version {first}" in done.stdout
+    assert {row["version"] for row in stored(database).values()} == {first}
     done = catalog({"items": [item(1), item(2, cost_coins=20, rarity="epic"), item(4, available=False)]})
     lines = done.stdout.splitlines()
     assert lines[0].startswith("add       0190b1c0-0000-7000-8000-000000000004  Item 4: 4 coins, things, common, not available")
     assert lines[1].endswith('Item 2: cost_coins 2 → 20, rarity "common" → "epic"') and lines[1].startswith("change ")
     assert re.fullmatch(r"withdraw  \S+  Item 3", lines[2])
-    assert lines[3] == "1 to add, 1 to change, 1 to withdraw, 1 unchanged: written as version 2"
+    assert lines[3] == f"1 to add, 1 to change, 1 to withdraw, 1 unchanged: written as version {second}"
     now = stored(database)
-    assert {name: row["version"] for name, row in now.items()} == {"Item 1": 1, "Item 2": 2, "Item 3": 2, "Item 4": 2}
+    assert {name: row["version"] for name, row in now.items()} == {
+        "Item 1": first, "Item 2": second, "Item 3": second, "Item 4": second}
     assert now["Item 3"]["available"] is False and now["Item 2"]["stock_remaining"] == 5
     assert catalog([item(1), item(2, cost_coins=20, rarity="epic"), item(4, available=False)]).stdout == (
         "0 to add, 0 to change, 0 to withdraw, 3 unchanged: nothing to write\n")
-    assert database.value("SELECT version FROM sync_shared") == 2
+    assert database.value("SELECT version FROM sync_shared") == second
     back = catalog([item(3), item(1), item(2), item(4)])
     assert "available false → true" in back.stdout and stored(database)["Item 3"]["available"] is True
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(catalog: Callable[..., Any], database: Database) -> None:
+    before = database.value("SELECT version FROM sync_shared")
     dry = catalog([item(1)], "--dry-run")
     assert dry.returncode == 0 and dry.stdout.endswith("1 to add, 0 to change, 0 to withdraw, 0 unchanged: nothing was written\n")
-    assert stored(database) == {} and database.value("SELECT version FROM sync_shared") == 0
+    assert stored(database) == {} and database.value("SELECT version FROM sync_shared") == before
     assert catalog([item(1)]).stdout.splitlines()[0] == dry.stdout.splitlines()[0]
 
 
