@@ -2,10 +2,8 @@ import API
 import ArgumentParser
 import Flags
 import Foundation
-import Logging
 import Persistence
 import Realtime
-import ServiceLifecycle
 
 /// `lockstep flags`: the product's switches, by hand. Servers that run hear of it at once.
 struct FlagsCommand: AsyncParsableCommand {
@@ -20,7 +18,7 @@ struct FlagsCommand: AsyncParsableCommand {
         @OptionGroup var options: Options
 
         func run() async throws {
-            try await withDatabase(options) { database in
+            try await withDatabase(options) { database, _ in
                 for flag in try await PostgresFlags(database: database).flags() {
                     let allowed = flag.allowedKeys.map { $0.isEmpty ? "(no key)" : $0.joined(separator: ",") } ?? "-"
                     say("\(flag.enabled ? "on" : "off")\t\(flag.name)\t\(allowed)\t\(flag.description)")
@@ -56,7 +54,7 @@ struct FlagsCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            try await withDatabase(options) { database in
+            try await withDatabase(options) { database, _ in
                 let flags = PostgresFlags(database: database)
                 guard let version = try await flags.set(name, enabled: position == .on, allowedKeys: keys) else {
                     let known = try await flags.flags().map(\.name).joined(separator: ", ")
@@ -82,7 +80,7 @@ struct FlagsCommand: AsyncParsableCommand {
         @OptionGroup var options: Options
 
         func run() async throws {
-            try await withDatabase(options) { database in
+            try await withDatabase(options) { database, _ in
                 let counts = try await PostgresFlags(database: database).reported()
                 if counts.isEmpty { say("nothing was reported") }
                 for one in counts {
@@ -91,34 +89,6 @@ struct FlagsCommand: AsyncParsableCommand {
                     )
                 }
             }
-        }
-    }
-}
-
-/// Runs `work` on connections to the configured database, starting the private PostgreSQL for as long as it takes.
-func withDatabase(_ options: Options, _ work: (Database) async throws -> Void) async throws {
-    try await withMigrator(options) { migrator in
-        // Says in one line when the database cannot be reached; the pool would try on.
-        try migrator.refuseMissing(try await migrator.status())
-        let database = Database(
-            try DatabaseConfiguration(url: migrator.url, connections: 2),
-            logger: Logger(label: "lockstep", factory: { _ in SwiftLogNoOpLogHandler() }))
-        defer { database.close() }
-        do {
-            try await work(database)
-        } catch let problem as Problem {
-            throw StartFailure(description: "the database did not answer: \(problem.detail)")
-        }
-    }
-}
-
-extension Migrator {
-    /// - Throws: `StartFailure` naming what this binary needs and the database lacks.
-    fileprivate func refuseMissing(_ states: [(name: String, state: State)]) throws {
-        let missing = states.filter { $0.state == .pending }.map(\.name)
-        guard missing.isEmpty else {
-            throw StartFailure(
-                description: "the database lacks \(missing.joined(separator: ", ")); `lockstep migrate up` applies it")
         }
     }
 }

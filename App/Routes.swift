@@ -5,6 +5,7 @@ import Focus
 import Foundation
 import HTTPTypes
 import Hummingbird
+import Market
 import NIOCore
 import NIOHTTP1
 import Persistence
@@ -22,6 +23,8 @@ struct Routes: Sendable {
     let flags: any FlagsRepository
     let focus: any FocusRepository
     let clockwork: Clockwork
+    let market: any MarketRepository
+    let arrivals: Arrivals
     let sync: any SyncRepository
     let reader: SyncReader
     let door: MutationDoor
@@ -43,7 +46,8 @@ struct Routes: Sendable {
         let hasher = PasswordHasher(cost: configuration.passwordCost)
         let throttle = SignInThrottle(perMinute: configuration.signInAttemptsPerMinute)
         AccountsRoutes(
-            repository: accounts, authenticator: authenticator, hasher: hasher, feed: feed, throttle: throttle
+            repository: accounts, authenticator: authenticator, hasher: hasher, feed: feed, throttle: throttle,
+            onSignIn: { await arrivals.signedIn($0) }
         ).add(to: api, authenticated: authenticated)
         OwnAccountRoutes(
             repository: accounts, authenticator: authenticator, hasher: hasher, feed: feed, throttle: throttle
@@ -51,12 +55,13 @@ struct Routes: Sendable {
         DevicesRoutes(repository: accounts, authenticator: authenticator, feed: feed).add(to: authenticated)
         SettingsRoutes(repository: settings, door: door).add(to: authenticated)
         FocusRoutes(repository: focus, door: door, clockwork: clockwork).add(to: authenticated)
+        MarketRoutes(repository: market, door: door).add(to: authenticated)
         FlagsRoutes(
             repository: flags, origins: authenticator.origins,
             reportsPerMinute: configuration.requestsPerMinute == 0 ? 0 : max(1, configuration.requestsPerMinute / 20)
         ).add(to: api)
         SyncRoutes(repository: sync, reader: reader, door: door, pollAfterMilliseconds: pollAfter)
-            .add(to: authenticated)
+            .add(to: authenticated.group().add(middleware: ArrivalMiddleware(arrivals: arrivals)))
         api.get("realtime", use: withoutUpgrade)
         Operations(database: database, feed: feed, metrics: metrics, home: home, migrations: migrations).add(to: router)
         try WebApp(home: home, authenticator: authenticator, accounts: accounts, settings: settings).add(to: router)
@@ -113,6 +118,7 @@ struct Routes: Sendable {
         do {
             guard let caller = try await authenticator.caller(bearing: token) else { return .badToken }
             _ = try await authenticator.slide(caller)
+            try await arrivals.note(caller.user)
             return .caller(caller)
         } catch {
             return .refused

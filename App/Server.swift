@@ -6,6 +6,7 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import Logging
+import Market
 import NIOCore
 import NIOPosix
 import Persistence
@@ -29,6 +30,7 @@ struct Server {
         do {
             let url = configuration.databaseURL ?? postgres?.url ?? ""
             try await prepare(url, home, migrate: migrate, postgres, logger)
+            if configuration.seedDemo { try await seed(url, home, logger) }
             let server = try Server(configuration, url: url, home: home, metrics: metrics, logger: logger)
             try await server.serve()
         } catch {
@@ -91,6 +93,19 @@ struct Server {
         }
     }
 
+    /// Fills an empty catalogue with the demo's; one that holds anything is left alone.
+    private static func seed(_ url: String, _ home: Home, _ logger: Logger) async throws {
+        guard let file = FileManager.default.contents(atPath: home.demoCatalogue) else {
+            logger.warning("There is no demo catalogue to seed", metadata: ["file": .string(home.demoCatalogue)])
+            return
+        }
+        let catalogue = try Catalogue(file: Array(file))
+        let seeded = try await PostgresCatalogue(url: url).bring(to: catalogue, .writeIfEmpty)
+        if seeded.shared != nil {
+            logger.info("Seeded the demo catalogue", metadata: ["items": "\(catalogue.items.count)"])
+        }
+    }
+
     private let configuration: Configuration
     private let logger: Logger
     private let database: Database
@@ -110,15 +125,18 @@ struct Server {
         let sync = PostgresSync(database: database)
         let settings = PostgresSettings(database: database)
         let focus = PostgresFocus(database: database, expirySeconds: configuration.pauseExpirySeconds)
+        let market = PostgresMarket(database: database)
         let accounts = PostgresAccounts(database: database)
         let feed = ChangeFeed()
         let clock = ServerClock()
         let reader = SyncReader(repository: sync, feed: feed, clock: clock)
         let door = MutationDoor(
-            verbs: SettingsMutations(repository: settings).verbs + FocusMutations(repository: focus).verbs,
+            verbs: SettingsMutations(repository: settings).verbs + FocusMutations(repository: focus).verbs
+                + MarketMutations(repository: market).verbs,
             repository: sync, feed: feed)
         let clockwork = Clockwork(
             repository: focus, feed: feed, loop: MultiThreadedEventLoopGroup.singleton.next(), logger: logger)
+        let arrivals = Arrivals(feed: feed, clock: clock) { try await market.arrive($0) }
         let authenticator = Authenticator(
             repository: accounts, origins: OriginPolicy(allowed: configuration.allowedOrigins),
             sessionDays: configuration.sessionDays)
@@ -130,6 +148,7 @@ struct Server {
                     guard let token = SessionToken(token), let caller = try await authenticator.caller(bearing: token)
                     else { return nil }
                     _ = try await authenticator.slide(caller)
+                    try await arrivals.note(caller.user)
                     return caller
                 },
                 push: { json, caller in
@@ -143,14 +162,15 @@ struct Server {
         hub.report(to: presence)
         let bus = HintBus(
             process: process, feed: feed, incoming: Self.incoming(database), logger: logger,
-            send: { try await database.notify($0) }, onEstablished: {
+            send: { try await database.notify($0) },
+            onEstablished: {
                 survey.ask()
                 clockwork.look()
             })
         let routes = Routes(
             configuration: configuration, home: home, authenticator: authenticator, accounts: accounts,
             settings: settings, flags: PostgresFlags(database: database), focus: focus, clockwork: clockwork,
-            sync: sync,
+            market: market, arrivals: arrivals, sync: sync,
             reader: reader, door: door, feed: feed, database: database,
             metrics: metrics, migrations: try Migrator(url: url, folder: home.migrations).migrations.map(\.name))
         let listening = Listening()

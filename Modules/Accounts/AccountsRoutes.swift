@@ -1,5 +1,5 @@
 package import API
-import Foundation
+package import Foundation
 import HTTPTypes
 package import Hummingbird
 package import Sync
@@ -11,11 +11,13 @@ package struct AccountsRoutes: Sendable {
     private let hasher: PasswordHasher
     private let feed: ChangeFeed
     private let throttle: SignInThrottle
+    private let onSignIn: @Sendable (UUID) async -> Void
     private let registrationsByAddress: RateLimiter<String>
 
+    /// - Parameter onSignIn: is told who has signed in, before he is answered.
     package init(
         repository: any AccountsRepository, authenticator: Authenticator, hasher: PasswordHasher, feed: ChangeFeed,
-        throttle: SignInThrottle
+        throttle: SignInThrottle, onSignIn: @escaping @Sendable (UUID) async -> Void = { _ in }
     ) {
         self.repository = repository
         self.authenticator = authenticator
@@ -24,6 +26,7 @@ package struct AccountsRoutes: Sendable {
         self.throttle = throttle
         // They guess nothing, but cost a hash.
         registrationsByAddress = RateLimiter(perMinute: throttle.perMinute * 6)
+        self.onSignIn = onSignIn
     }
 
     package func add(to open: RouterGroup<EdgeContext>, authenticated: RouterGroup<EdgeContext>) {
@@ -94,6 +97,7 @@ package struct AccountsRoutes: Sendable {
             let session = try await repository.openSession(
                 for: known.user, checked: known.passwordHash, device: body.device, tokenHash: token.hash,
                 days: authenticator.sessionDays)
+            await onSignIn(known.user.id)
             return answer(session, token, .ok, context)
         } catch let refusal as AccountRefusal {
             throw refusal.problem

@@ -55,6 +55,11 @@ package final class HintBus: Service {
         "\(sender.text) h\(version)"
     }
 
+    /// The same of one that changed a user's documents.
+    package static func notice(of user: UUID, at version: Version, from sender: UUID) -> String {
+        "\(sender.text) u\(user.text):\(version)"
+    }
+
     private func gather(_ event: ChangeFeed.Event) {
         outgoing.withLock { state in
             switch event {

@@ -23,6 +23,7 @@ enum ImportRules {
         "Settings": Room(ours: ["API", "Sync"], others: edge),
         "Flags": Room(ours: ["API", "Sync"], others: edge.union(["Metrics"])),
         "Focus": Room(ours: ["API", "Sync"], others: edge.union(["ServiceLifecycle"])),
+        "Market": Room(ours: ["API", "Sync"], others: edge.union(["Crypto"])),
         "Realtime": Room(
             ours: ["API", "Sync"],
             others: [
@@ -30,11 +31,11 @@ enum ImportRules {
                 "NIOWebSocket", "ServiceLifecycle", "DequeModule", "AsyncAlgorithms", "Logging", "Metrics",
             ]),
         "Persistence": Room(
-            ours: ["CLibPQ", "API", "Sync", "Accounts", "Settings", "Flags", "Focus"],
+            ours: ["CLibPQ", "API", "Sync", "Accounts", "Settings", "Flags", "Focus", "Market"],
             others: ["Logging", "Crypto", "ServiceLifecycle", "DequeModule", "Metrics"]),
         "CLibPQ": Room(ours: [], others: []),
         "App": Room(
-            ours: ["API", "Sync", "Accounts", "Settings", "Flags", "Focus", "Realtime", "Persistence"],
+            ours: ["API", "Sync", "Accounts", "Settings", "Flags", "Focus", "Market", "Realtime", "Persistence"],
             others: edge.union([
                 "HummingbirdCore", "NIOPosix", "NIOHTTP1", "ServiceLifecycle", "UnixSignals", "Crypto", "Metrics",
                 "ArgumentParser", "Configuration",

@@ -131,6 +131,15 @@ import Testing
                 let lost = try await phone.set("theme", .string("system"), base: 0)
                 #expect(lost.outcome.status == .conflict)
                 try await person.start(title: "write")
+                try await person.earn(100)
+                let walk = UUID.v7()
+                _ = try await person.make("Walk", 3, id: walk)
+                _ = try await person.buy(walk)
+                try await PostgresSession.run(
+                    """
+                    INSERT INTO market_recommendations (user_id, item_id, score, reason)
+                    VALUES ('\(person.user.id.text)', gen_random_uuid(), 0.5, 'trending')
+                    """, at: url)
                 try await PostgresPresence(database: database).mark(
                     online: [DeviceKey(user: person.user.id, device: person.device)], offline: [], process: .v7())
             }

@@ -56,9 +56,11 @@ package struct PostgresSync: SyncRepository {
     private static let collections: [SQL] = [
         "SELECT 'settings', key, value, version, 0, 0, 0, NULL, NULL FROM user_settings",
         "SELECT 'focus', id, value, version, 0, 0, 0, NULL, NULL FROM focus_documents",
+        "SELECT collection, id, value, version, 0, 0, 0, NULL, NULL FROM market_documents",
     ]
     /// The same of what all users share: (id, value, version).
     private static let sharedCollections: [SQL] = [
+        "SELECT 'items', id, value, version, 0, 0, 0, NULL, NULL FROM market_item_documents",
         """
         SELECT 'flags', id, value, version, 0, 0, 0, NULL, NULL
         FROM (SELECT f.name AS id, flag_body(f) AS value, f.version FROM feature_flags f) AS flags
