@@ -17,6 +17,7 @@
  * @property {boolean} reset  it holds everything there is, and replaces everything
  * @property {Document[]} documents
  * @property {string[]} [mutation_ids]  whose effects it carries, where known
+ * @property {string} [server_time]
  */
 
 /**
@@ -57,6 +58,38 @@ export class Replica {
      */
     version(collection, id) {
         return this.#documents.get(keyOf(collection, id))?.version ?? 0;
+    }
+
+    /** @type {Map<string, ReadonlyArray<{id: string, value: any, version: number}>>} */
+    #lists = new Map();
+
+    /**
+     * @param {string} collection
+     * @returns {ReadonlyArray<{id: string, value: any, version: number}>} by id; the same array while nothing changed
+     */
+    list(collection) {
+        const ids = new Set([...this.#documents.values(), ...[...this.#proposed.values()].flat()]
+            .filter((it) => it.collection === collection).map((it) => it.id));
+        const now = [...ids].sort().flatMap((id) => {
+            const value = this.read(collection, id);
+            return value === undefined ? [] : [{ id, value, version: this.version(collection, id) }];
+        });
+        const before = this.#lists.get(collection);
+        const same = before?.length === now.length
+            && before.every((it, at) => it.id === now[at].id && it.value === now[at].value
+                && it.version === now[at].version);
+        if (before !== undefined && same) return before;
+        this.#lists.set(collection, now);
+        return now;
+    }
+
+    /** The highest version among the user's own documents. */
+    latest() {
+        let highest = 0;
+        for (const it of this.#documents.values()) {
+            if (it.collection !== "items" && it.collection !== "flags") highest = Math.max(highest, it.version);
+        }
+        return highest;
     }
 
     /**

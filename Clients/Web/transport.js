@@ -19,6 +19,7 @@ import { Backoff } from "./backoff.js";
  * @property {(limit: {bytes: number, count: number}) => Mutation[]} waiting  the first changes that wait to be sent
  * @property {(change: Change) => boolean} change  applies it; false: the replica stands elsewhere
  * @property {(results: Result[], pulled: boolean) => void} results  `pulled`: what they did has come before
+ * @property {(devices: any[]) => void} presence
  * @property {(connection: Connection) => void} connection
  * @property {() => void} signedOut
  */
@@ -141,6 +142,9 @@ export class Transport {
             this.#single = false;
             this.#ends.results(message.results, true);
             this.#pushOverSocket();
+            break;
+        case "presence":
+            this.#ends.presence(message.devices);
             break;
         case "error":
             if (this.#pushing) this.#pushRefused(message.problem);
