@@ -1,13 +1,17 @@
 // A device's end of Lockstep: a replica that follows the server, changes that show at once and are sent in order, and
-// a word about how it stands.
+// a word about how it stands. docs/guides/web-client.md walks through it.
 
 import { isPhone } from "./device.js";
-import { makeId, Outbox } from "./outbox.js";
-import { Replica } from "./replica.js";
-import { effectsOf, itemOf } from "./sync/optimistic.js";
-import { Transport } from "./transport.js";
+import { makeId } from "./shell/ids.js";
+import { Shell } from "./shell/shell.js";
+import { openStore, storeName } from "./shell/store.js";
+import { keyOf, read, versionOf, waiting } from "./sync/replica.js";
 
-/** @typedef {import("./outbox.js").Result} Result */
+/** @typedef {import("./sync/types.js").Conflict} Conflict */
+/** @typedef {import("./sync/types.js").Present} Present */
+/** @typedef {import("./sync/types.js").Problem} Problem */
+/** @typedef {import("./sync/types.js").Result} Result */
+/** @typedef {import("./sync/types.js").State} State */
 
 /**
  * @typedef {object} Status
@@ -20,18 +24,6 @@ import { Transport } from "./transport.js";
  */
 
 /** @typedef {{id: string, value: any, version: number}} Listed  a document of a collection */
-
-/**
- * A change of this user that lost to another device (contract, section 6).
- * @typedef {object} Conflict
- * @property {string} id  the lost mutation's
- * @property {{id: string, name: string, args: Record<string, any>}} mutation
- * @property {any} lost_value
- * @property {any} current  the document that stands
- * @property {string} at
- */
-
-/** @typedef {{id: string, name: string, kind: string, online: boolean}} Present  a device, and whether it is there */
 
 /**
  * @typedef {object} Client
@@ -55,142 +47,115 @@ import { Transport } from "./transport.js";
  */
 
 /**
- * @param {object} [options]
- * @param {string} [options.url]  the server's address; the page's own when left out
- * @param {boolean} [options.realtime]  whether to hold a socket; a phone polls
- * @param {() => void} [options.onSignedOut]  the session ended, here or elsewhere; the client is closed
+ * @typedef {object} Options
+ * @property {string} [url]  the server's address; the page's own when left out
+ * @property {boolean} [realtime]  whether to hold a socket; a phone, and whoever asked his browser to save data, polls
+ * @property {() => void} [onSignedOut]  the session ended, here or elsewhere; the client is closed, and what waits is kept
+ *   for the next sign-in
+ */
+
+/**
+ * @param {Options} [options]
  * @returns {Client}
  */
-export function createClient({ url = location.origin, realtime = !isPhone(navigator.userAgent), onSignedOut } = {}) {
-    const replica = new Replica();
-    const outbox = new Outbox();
-    /** @type {Map<string, (result: Result) => void>} */
-    const waiting = new Map();
+export function createClient(options = {}) {
+    const { url = location.origin, realtime = !isPhone(navigator.userAgent) && !savesData(), onSignedOut } = options;
+    const name = storeName(url);
     /** @type {Set<() => void>} */
     const listeners = new Set();
-    /** @type {Status["connection"]} */
-    let connection = "starting";
-    /** Added to the page's stopwatch it gives the server's clock. */
-    let ahead = Date.now() - performance.now();
-    /** @type {ReadonlyArray<Present> | null} */
-    let present = null;
-    /** @type {ReadonlyArray<Conflict>} */
-    let lost = [];
-    let status = snapshot();
+    /** @type {Map<string, ReadonlyArray<Listed>>} */
+    const lists = new Map();
+    /** @type {State | null} */
+    let listed = null;
 
-    function snapshot() {
-        const ready = replica.cursor !== null;
-        return Object.freeze({
-            connection, pending: outbox.size, ready, version: replica.latest(), stale: false,
-            storage: /** @type {const} */ ("memory"),
-        });
-    }
-
-    function changed() {
-        status = snapshot();
-        for (const listener of [...listeners]) listener();
-    }
-
-    async function fetchConflicts() {
-        const answer = await fetch(new URL("/api/sync/conflicts", url), { credentials: "include", cache: "no-store" });
-        if (!answer.ok) return;
-        lost = (await answer.json()).conflicts;
-        changed();
-    }
-
-    const transport = new Transport({ url, realtime }, {
-        cursor: () => replica.cursor,
-        waiting: (limit) => outbox.first(limit),
-        change(change) {
-            const first = replica.cursor === null;
-            const fits = replica.apply(change);
-            if (change.server_time !== undefined) ahead = Date.parse(change.server_time) - performance.now();
-            if (fits) changed();
-            if (first) fetchConflicts().catch(() => undefined);
-            return fits;
+    const shell = new Shell({
+        url, name, realtime, openStore: () => openStore(name),
+        changed() {
+            status = statusOf(shell, status);
+            for (const listener of [...listeners]) listener();
         },
-        results(results, pulled) {
-            const ids = results.map((result) => result.id);
-            replica.settle(ids, pulled);
-            outbox.remove(ids);
-            changed();
-            if (results.some((it) => it.status === "conflict")) fetchConflicts().catch(() => undefined);
-            for (const result of results) {
-                waiting.get(result.id)?.(result);
-                waiting.delete(result.id);
-            }
+        signedOut() {
+            shell.stop();
+            onSignedOut?.();
         },
-        presence(devices) {
-            present = devices;
-            changed();
-        },
-        connection(now) {
-            if (now === connection) return;
-            connection = now;
-            changed();
-        },
-        signedOut: () => onSignedOut?.(),
     });
-    transport.start();
+    let status = statusOf(shell, null);
+    void shell.start();
 
     /** @type {Client} */
     const client = {
-        read: (collection, id) => replica.read(collection, id),
-        list: (collection) => replica.list(collection),
+        read: (collection, id) => read(shell.state, collection, id),
+        list(collection) {
+            if (listed !== shell.state) {
+                for (const [known, before] of lists) lists.set(known, listOf(shell.state, known, before));
+                listed = shell.state;
+            }
+            const now = lists.get(collection) ?? listOf(shell.state, collection, []);
+            lists.set(collection, now);
+            return now;
+        },
         subscribe(listener) {
             listeners.add(listener);
             return () => listeners.delete(listener);
         },
-        async mutate(name, args, hint) {
-            const read = replica.read.bind(replica);
-            const sent = name === "market.purchase" ? priced(args, read) : args;
-            const id = makeId();
-            const effects = effectsOf({ id, name, args: sent, made: client.serverNow(), hint }, read);
-            const mutation = { id, name, args: sent, ...baseOf(name, args, replica) };
-            outbox.add(mutation);
-            replica.propose(mutation.id, effects);
-            changed();
-            transport.push();
-            return new Promise((resolve) => waiting.set(mutation.id, resolve));
-        },
+        mutate: (name, args, hint) => shell.mutate({ id: makeId(), name, args, ...(hint === undefined ? {} : { hint }) }),
         status: () => status,
-        serverNow: () => performance.now() + ahead,
-        devices: () => present,
-        conflicts: () => lost,
-        async takeBack({ id, mutation }) {
+        serverNow: () => shell.serverNow(),
+        devices: () => shell.state.devices,
+        conflicts: () => shell.state.conflicts,
+        takeBack({ id, mutation }) {
             const result = client.mutate(mutation.name, mutation.args);
-            await client.dismissConflict(id);
+            void shell.dismiss(id);
             return result;
         },
-        async dismissConflict(id) {
-            lost = lost.filter((it) => it.id !== id);
-            changed();
-            await fetch(new URL(`/api/sync/conflicts/${id}`, url), { method: "DELETE", credentials: "include" });
-        },
-        close: () => transport.stop(),
+        dismissConflict: (id) => shell.dismiss(id),
+        close: () => shell.stop(),
     };
     return client;
 }
 
+/** Whether the user asked his browser to spare the network. */
+function savesData() {
+    return /** @type {any} */ (navigator).connection?.saveData === true;
+}
+
+const SHARED = new Set(["items", "flags"]);
+
 /**
- * A purchase carries the price that its buyer saw.
- * @param {Record<string, any>} args
- * @param {import("./sync/optimistic.js").Read} read
+ * @param {Shell} shell
+ * @param {Status | null} before  given back where it says the same
+ * @returns {Status}
  */
-function priced(args, read) {
-    const [, item] = itemOf(String(args.item_id), read);
-    return item === undefined ? args : { expected_cost_coins: item.cost_coins, ...args };
+function statusOf(shell, before) {
+    const { state, storage } = shell;
+    let version = 0;
+    for (const it of state.documents.values()) if (!SHARED.has(it.collection)) version = Math.max(version, it.version);
+    /** @type {Status} */
+    const now = {
+        connection: state.connection, pending: waiting(state).length, ready: state.cursor !== null, version,
+        stale: state.cursor !== null && !state.fresh, storage,
+    };
+    const names = /** @type {(keyof Status)[]} */ (Object.keys(now));
+    return before !== null && names.every((name) => before[name] === now[name]) ? before : Object.freeze(now);
 }
 
 /**
- * The version that the user saw when he made the change: what the server compares to find that somebody else was first.
- * Unknown before the first pull, and then left out: the change is made whatever stands there.
- * @param {string} name
- * @param {Record<string, any>} args
- * @param {Replica} replica
+ * @param {State} state
+ * @param {string} collection
+ * @param {ReadonlyArray<Listed>} before  given back where it says the same
  */
-function baseOf(name, args, replica) {
-    if (replica.cursor === null) return {};
-    if (name.startsWith("settings.")) return { base_version: replica.version("settings", String(args.key)) };
-    return name.startsWith("focus.") ? { base_version: replica.version("focus", "active") } : {};
+function listOf(state, collection, before) {
+    const prefix = keyOf(collection, "");
+    const ids = new Set([...state.documents.keys(), ...state.overlay.keys()]
+        .filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)));
+    const known = new Map(before.map((it) => [it.id, it]));
+    const now = [...ids].sort().flatMap((id) => {
+        const value = read(state, collection, id);
+        if (value === undefined) return [];
+        const version = versionOf(state, collection, id);
+        const old = known.get(id);
+        return [old?.value === value && old?.version === version ? old : Object.freeze({ id, value, version })];
+    });
+    const same = now.length === before.length && now.every((it, at) => it === before[at]);
+    return same ? before : Object.freeze(now);
 }
