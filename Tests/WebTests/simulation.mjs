@@ -24,7 +24,7 @@ class World {
     order = 0;
     devices = [];
     sockets = new Set();
-    /** Every change that a user made: id → {device, stored, answered}. */
+    /** Every change that a user made: id → {stored, malformed}. */
     made = new Map();
     /** Ids that became others. */
     renamed = new Map();
@@ -82,6 +82,7 @@ class World {
             const [name, args] = pick(this, [
                 ["settings.set", { key, value: this.chance(0.05) ? "bad" : { n: this.order } }],
                 ["settings.set", { key, value: pick(this, ["light", "dark"]) }],
+                ["settings.set", { key, value: this.chance(0.1) ? "malformed" : 1 }],
                 ["settings.delete", { key }],
                 ["market.purchase", { item_id: "hat" }],
                 ["market.claim", { reward_id: "first" }],
@@ -138,8 +139,9 @@ class World {
                     [...tab.waiting]);
             }
         }
-        for (const [id, { stored }] of this.made) {
-            if (stored) expect(server.done.has(this.latest(id)), `change ${id} has happened`);
+        for (const [id, { stored, malformed }] of this.made) {
+            if (malformed) expect(!server.done.has(this.latest(id)), `change ${id}, which nobody can read, has not happened`);
+            else if (stored) expect(server.done.has(this.latest(id)), `change ${id} has happened`);
         }
         for (const [id, result] of server.done) {
             expect(this.made.has(id) || [...this.renamed.values()].includes(id), `the server knows no id of its own: ${id}`, result);
@@ -263,7 +265,7 @@ class Tab {
 
     mutate(name, args) {
         const id = `m${this.world.made_count++}`;
-        this.world.made.set(id, { device: this.device, stored: false });
+        this.world.made.set(id, { stored: false, malformed: args.value === "malformed" });
         this.waiting.add(id);
         this.happen({ type: "mutate", id, name, args, made: 0, room: this.world.chance(0.8) });
     }
@@ -345,6 +347,9 @@ class Tab {
     answer(result) {
         if (!this.waiting.delete(result.id)) return;
         if (result.problem?.status === 0) return;
+        if (result.problem?.code === "invalid_body") {
+            return expect(this.world.made.get(result.id).malformed, `${this.label}: only what is malformed is passed over`, result);
+        }
         const final = this.world.server.done.get(result.id);
         expect(final?.status === result.status, `${this.label}: the promise says what the server said`, [final, result]);
     }
@@ -391,9 +396,7 @@ class Tab {
         }
         if (!this.world.healed && this.world.chance(0.03)) return answer(200, undefined);
         if (asking === "identify") return answer(200, { user: { id: "user" }, device: { id: this.device.name } });
-        if (mutations.some((it) => it.args.value === "bad") && mutations.length > 1 && this.world.chance(0.5)) {
-            return answer(422, { status: 422, code: "invalid_body" });
-        }
+        if (mutations.some(isMalformed)) return answer(422, MALFORMED);
         const most = !this.world.healed && this.world.chance(0.1) ? Math.floor(this.world.random() * 3) : Infinity;
         const results = server.push(this.device.name, mutations, most);
         const pull = server.pull(cursor);
@@ -462,6 +465,7 @@ class Socket {
             if (!this.world.healed && this.world.chance(0.05)) {
                 return this.say({ type: "error", problem: { status: 503, code: "unavailable" } });
             }
+            if (message.mutations.some(isMalformed)) return this.say({ type: "error", problem: MALFORMED });
             const most = !this.world.healed && this.world.chance(0.1) ? Math.floor(this.world.random() * 3) : Infinity;
             const results = server.push(this.tab.device.name, message.mutations, most);
             // The changes that carry the effects come first.
@@ -494,6 +498,13 @@ class Socket {
             mutation_ids: mutation === undefined ? [] : [mutation],
         });
     }
+}
+
+const MALFORMED = { status: 422, code: "invalid_body", detail: "" };
+
+/** Whether the server refuses the whole push that holds this one. */
+function isMalformed({ args }) {
+    return args.value === "malformed";
 }
 
 class Failure extends Error {
