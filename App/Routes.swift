@@ -1,8 +1,10 @@
 import API
 import Accounts
+import Focus
 import Foundation
 import HTTPTypes
 import Hummingbird
+import Market
 import NIOCore
 import NIOHTTP1
 import Persistence
@@ -17,6 +19,10 @@ struct Routes: Sendable {
     let authenticator: Authenticator
     let accounts: any AccountsRepository
     let settings: any SettingsRepository
+    let focus: any FocusRepository
+    let clockwork: Clockwork
+    let market: any MarketRepository
+    let arrivals: Arrivals
     let sync: any SyncRepository
     let reader: SyncReader
     let door: MutationDoor
@@ -38,17 +44,24 @@ struct Routes: Sendable {
         AccountsRoutes(
             repository: accounts, authenticator: authenticator,
             hasher: PasswordHasher(cost: configuration.passwordCost), feed: feed,
-            attemptsPerMinute: configuration.signInAttemptsPerMinute
+            attemptsPerMinute: configuration.signInAttemptsPerMinute, onSignIn: { await arrivals.signedIn($0) }
         ).add(to: api, authenticated: authenticated)
         SettingsRoutes(repository: settings, door: door).add(to: authenticated)
-        let poll = Int64(configuration.pollSeconds) * 1_000
-        SyncRoutes(repository: sync, reader: reader, door: door, pollAfterMilliseconds: { poll })
-            .add(to: authenticated)
+        FocusRoutes(repository: focus, door: door, clockwork: clockwork).add(to: authenticated)
+        MarketRoutes(repository: market, door: door).add(to: authenticated)
+        SyncRoutes(repository: sync, reader: reader, door: door, pollAfterMilliseconds: pollAfter)
+            .add(to: authenticated.group().add(middleware: ArrivalMiddleware(arrivals: arrivals)))
         api.get("realtime", use: withoutUpgrade)
         Operations(database: database, feed: feed, metrics: metrics, home: home, migrations: migrations).add(to: router)
         try WebApp(home: home, authenticator: authenticator, accounts: accounts, settings: settings).add(to: router)
         table.read(router)
         return router
+    }
+
+    /// When a polling client should ask again, in milliseconds: later, up to four times, the more statements wait.
+    @Sendable private func pollAfter() -> Int64 {
+        let patience = min(4, 1 + database.gauges.waiting / 100)
+        return Int64(configuration.pollSeconds * patience) * 1_000
     }
 
     /// What is said to who asks for the socket without a handshake that we take.
@@ -94,6 +107,7 @@ struct Routes: Sendable {
         do {
             guard let caller = try await authenticator.caller(bearing: token) else { return .badToken }
             _ = try await authenticator.slide(caller)
+            try await arrivals.note(caller.user)
             return .caller(caller)
         } catch {
             return .refused

@@ -1,10 +1,12 @@
 import API
 import Accounts
+import Focus
 import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import Logging
+import Market
 import NIOCore
 import NIOPosix
 import Persistence
@@ -108,12 +110,19 @@ struct Server {
             try DatabaseConfiguration(url: url, connections: configuration.databaseConnections), logger: logger)
         let sync = PostgresSync(database: database)
         let settings = PostgresSettings(database: database)
+        let focus = PostgresFocus(database: database, expirySeconds: configuration.pauseExpirySeconds)
+        let market = PostgresMarket(database: database)
         let accounts = PostgresAccounts(database: database)
         let feed = ChangeFeed()
         let clock = ServerClock()
         let reader = SyncReader(repository: sync, feed: feed, clock: clock)
         let door = MutationDoor(
-            verbs: SettingsMutations(repository: settings).verbs, repository: sync, feed: feed)
+            verbs: SettingsMutations(repository: settings).verbs + FocusMutations(repository: focus).verbs
+                + MarketMutations(repository: market).verbs,
+            repository: sync, feed: feed)
+        let clockwork = Clockwork(
+            repository: focus, feed: feed, loop: MultiThreadedEventLoopGroup.singleton.next(), logger: logger)
+        let arrivals = Arrivals(feed: feed, clock: clock) { try await market.arrive($0) }
         let authenticator = Authenticator(
             repository: accounts, origins: OriginPolicy(allowed: configuration.allowedOrigins),
             sessionDays: configuration.sessionDays)
@@ -125,6 +134,7 @@ struct Server {
                     guard let token = SessionToken(token), let caller = try await authenticator.caller(bearing: token)
                     else { return nil }
                     _ = try await authenticator.slide(caller)
+                    try await arrivals.note(caller.user)
                     return caller
                 },
                 push: { json, caller in
@@ -138,10 +148,14 @@ struct Server {
         hub.report(to: presence)
         let bus = HintBus(
             process: process, feed: feed, incoming: Self.incoming(database), logger: logger,
-            send: { try await database.notify($0) }, onEstablished: { survey.ask() })
+            send: { try await database.notify($0) }, onEstablished: {
+                survey.ask()
+                clockwork.look()
+            })
         let routes = Routes(
             configuration: configuration, home: home, authenticator: authenticator, accounts: accounts,
-            settings: settings, sync: sync, reader: reader, door: door, feed: feed, database: database,
+            settings: settings, focus: focus, clockwork: clockwork, market: market, arrivals: arrivals, sync: sync,
+            reader: reader, door: door, feed: feed, database: database,
             metrics: metrics, migrations: try Migrator(url: url, folder: home.migrations).migrations.map(\.name))
         let listening = Listening()
         application = Application(
@@ -156,7 +170,7 @@ struct Server {
             onServerRunning: { channel in listening.announce(channel, configuration) },
             logger: logger)
         services = [
-            database, bus, survey, presence, PostgresHousekeeping(database: database, logger: logger),
+            database, bus, survey, presence, clockwork, PostgresHousekeeping(database: database, logger: logger),
         ]
         self.database = database
         self.hub = hub
