@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page
 
-from harness import Client
+from harness import Client, Database, Server, lockstep
 from harness.browser import Device
 from harness.library import OPEN, library, until
 
@@ -129,23 +129,34 @@ def test_the_hook_does_not_render_for_what_it_does_not_show(react: Page) -> None
 
 # The storage guard
 
-def flag(route: Route, enabled: bool = True) -> None:
-    route.fulfill(json={"flags": [{
-        "name": "DISABLE_MASS_LOCAL_PERSISTENCE", "enabled": enabled, "description": "", "version": 1,
-        "allowed_keys": ["ui.*", "sidebar"]}]})
+FLAG = "DISABLE_MASS_LOCAL_PERSISTENCE"
 
 
-def guarded(device: Callable[..., Device], enabled: bool = True) -> tuple[Page, list[str], list[dict]]:
-    """A page, what its console warned of, and what it reported. The flag's server stands in another branch of the house."""
-    browser = device()
-    warnings: list[str] = []
-    reports: list[dict] = []
-    page = browser.page
-    page.on("console", lambda it: warnings.append(it.text) if it.type == "warning" else None)
-    page.route("**/api/flags", lambda route: flag(route, enabled))
-    page.route("**/api/flags/reports", lambda route: (reports.append(route.request.post_data_json), route.fulfill(status=204)))
-    page.goto("/")
-    return page, warnings, reports
+def switch(database: Database, *how: str) -> None:
+    done = lockstep("flags", "set", FLAG, *how, env={"DATABASE_URL": database.url})
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def guarded(
+    start_server: Callable[..., Server], database: Database, device: Callable[..., Device],
+) -> Callable[..., tuple[Page, list[str]]]:
+    """A page of a server whose flag is switched as asked for, and what its console warns of."""
+    def open_page(*how: str) -> tuple[Page, list[str]]:
+        server = start_server()
+        switch(database, *how)
+        page = device(server).page
+        warnings: list[str] = []
+        page.on("console", lambda it: warnings.append(it.text) if it.type == "warning" else None)
+        page.goto("/")
+        return page, warnings
+    return open_page
+
+
+def reported(database: Database) -> dict[str, int]:
+    """What an operator sees of the guard's reports, by key."""
+    done = lockstep("flags", "report", env={"DATABASE_URL": database.url})
+    return {key: int(count) for count, _, key in (line.split("\t")[:3] for line in done.stdout.splitlines())}
 
 
 INSTALL = """async (options) => {
@@ -155,8 +166,10 @@ INSTALL = """async (options) => {
 }"""
 
 
-def test_the_guard_lets_cosmetic_keys_through_and_stops_every_way_to_write_others(device: Callable[..., Device]) -> None:
-    page, warnings, reports = guarded(device)
+def test_the_guard_lets_cosmetic_keys_through_and_stops_every_way_to_write_others(
+    guarded: Callable[..., tuple[Page, list[str]]], database: Database,
+) -> None:
+    page, warnings = guarded("on", "--allowed-keys", "ui.panel,sidebar")
     page.evaluate("localStorage.setItem('old', 'stays')")
     assert page.evaluate(INSTALL, {}) is True
     kept = page.evaluate("""() => {
@@ -180,26 +193,43 @@ def test_the_guard_lets_cosmetic_keys_through_and_stops_every_way_to_write_other
         words = next(it for it in warnings if f'"{key}"' in it)
         assert "was refused" in words and "Write instead: client." in words
     page.evaluate("guard.flush()")
-    assert reports == [{"counts": dict.fromkeys(["theme", "wallet", "purchases", "rewards", "inventory"], 1), "mode": "enforce"}]
+    assert reported(database) == dict.fromkeys(refused, 1)
     page.evaluate("guard.uninstall()")
     assert page.evaluate("localStorage.setItem('theme', 'x') ?? localStorage.getItem('theme')") == "x"
 
 
-def test_the_guard_in_report_mode_counts_and_stops_nothing(device: Callable[..., Device]) -> None:
-    page, warnings, reports = guarded(device)
+def test_the_guard_in_report_mode_counts_and_stops_nothing(
+    guarded: Callable[..., tuple[Page, list[str]]], database: Database,
+) -> None:
+    page, warnings = guarded("on")
     page.evaluate(INSTALL, {"mode": "report", "stores": ["localStorage", "sessionStorage"]})
     page.evaluate("localStorage.setItem('theme', 'a'); localStorage.theme = 'b'; sessionStorage.setItem('form', 'c')")
     assert page.evaluate("[localStorage.theme, sessionStorage.form, guard.counts()]") == ["b", "c", {"theme": 2, "form": 1}]
     assert len(warnings) == 2, "once a key"
     page.evaluate("guard.flush()")
-    assert reports == [{"counts": {"theme": 2, "form": 1}, "mode": "report"}]
+    assert reported(database) == {"theme": 2, "form": 1}
 
 
-def test_the_guard_is_off_where_the_flag_is_off(device: Callable[..., Device]) -> None:
-    page, warnings, _ = guarded(device, enabled=False)
-    assert page.evaluate(INSTALL, {}) is False
-    assert page.evaluate("localStorage.setItem('theme', 'a') ?? localStorage.getItem('theme')") == "a"
+def test_the_guard_is_off_where_the_flag_is_off_and_follows_when_it_is_switched(
+    guarded: Callable[..., tuple[Page, list[str]]], database: Database, email: str,
+) -> None:
+    page, warnings = guarded("off")
+    page.evaluate("""async (email) => {
+        const { register } = await import("/web/account.js");
+        return register(email, "correct horse battery");
+    }""", email)
+    page.evaluate(OPEN)
+    assert page.evaluate("""async () => {
+        const { installStorageGuard } = await import("/web/guard/storage-guard.js");
+        window.guard = installStorageGuard({ client });
+        return guard.ready;
+    }""") is False
+    write = "localStorage.removeItem('theme') ?? localStorage.setItem('theme', 'a') ?? localStorage.getItem('theme')"
+    assert page.evaluate(write) == "a"
     assert warnings == []
+    switch(database, "on")
+    until(page, f"client.read('flags', '{FLAG}')?.enabled === true")
+    assert page.evaluate(write) is None
 
 
 def test_an_old_app_s_keys_move_to_the_server_once_and_are_deleted(
