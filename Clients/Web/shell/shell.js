@@ -1,4 +1,5 @@
-// Carries out what the machine asks for: the one place where a clock, chance, timers, the network, the store and the other
+// Carries out what the machine asks for: the one place where a clock, chance, timers, the network, the store and the
+// other
 // tabs come together. It decides nothing.
 
 import { initial, step } from "../sync/machine.js";
@@ -226,7 +227,7 @@ export class Shell {
             if (effect.type === "keep") {
                 this.happen({ type: "notKept", id: effect.entry.mutation.id, code: "storage_full" });
             } else {
-                console.warn("lockstep: this device's store refused a write; nothing is lost while the page is open", error);
+                console.warn("lockstep: the store refused a write; nothing is lost while the page is open", error);
             }
         }
     }
