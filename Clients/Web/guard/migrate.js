@@ -14,8 +14,7 @@
 
 /**
  * What a browser says about money is kept and never believed: it goes under `legacy.<key>`, where whoever runs the
- * server finds it
- * (`lockstep coins grant` makes it good). The rest becomes what it always meant.
+ * server finds it (`lockstep coins grant` makes it good). The rest becomes what it always meant.
  * @type {Readonly<Record<string, Mover>>}
  */
 export const MOVERS = Object.freeze({

@@ -1,6 +1,5 @@
 // Keeps an app from falling back into localStorage: only cosmetic keys pass. What counts as cosmetic, and whether the
-// guard is
-// on at all, the server says with its flag DISABLE_MASS_LOCAL_PERSISTENCE.
+// guard is on at all, the server says with its flag DISABLE_MASS_LOCAL_PERSISTENCE.
 
 /** @typedef {"enforce" | "report"} Mode  refuse, or let pass and count */
 
@@ -8,8 +7,7 @@
  * @typedef {object} Options
  * @property {Mode} [mode]
  * @property {ReadonlyArray<string>} [allow]  keys that pass beside those that the server names; `ui.*` stands for all
- *   that
- *   begin with `ui.`
+ *   that begin with `ui.`
  * @property {ReadonlyArray<"localStorage" | "sessionStorage">} [stores]
  * @property {Pick<import("../client.js").Client, "read" | "subscribe">} [client]  with it, a switch of the flag is
  *   followed at once

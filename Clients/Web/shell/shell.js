@@ -1,6 +1,5 @@
 // Carries out what the machine asks for: the one place where a clock, chance, timers, the network, the store and the
-// other
-// tabs come together. It decides nothing.
+// other tabs come together. It decides nothing.
 
 import { initial, step } from "../sync/machine.js";
 import { makeId } from "./ids.js";

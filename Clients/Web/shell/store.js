@@ -1,6 +1,5 @@
-// What a device keeps: who signed in last, the replica and the queue of each account. In IndexedDB, the one place
-// that a
-// browser leaves for that; in memory where there is none.
+// What a device keeps: who signed in last, the replica and the queue of each account. In IndexedDB, the one place that
+// a browser leaves for that; in memory where there is none.
 
 /** @typedef {import("../sync/types.js").Document} Document */
 /** @typedef {import("../sync/types.js").Kept} Kept */
@@ -35,8 +34,7 @@
  * @property {(known: {account: string, device: string, email: string}) => Promise<void>} remember  the last sign-in
  * @property {(email: string) => Promise<string | null>} deviceOf  the device that an earlier sign-in gave
  * @property {(account: string, entry: Kept) => Promise<Kept>} keep  behind all others, with the next `seq`; rejects
- *   when it
- *   cannot be kept
+ *   when it cannot be kept
  * @property {(account: string, ids: string[]) => Promise<void>} forget  entries of the queue
  * @property {(account: string, from: string, to: string) => Promise<void>} rename
  * @property {(account: string) => Promise<void>} fork  gives the device's id and its count up

@@ -9,8 +9,7 @@ const SET_MS = 15_000;
 
 /**
  * Learns from a time that the server wrote. It is old by its way to here, never young: so the largest difference seen
- * is
- * the closest, as far as the stopwatch can be trusted since.
+ * is the closest, as far as the stopwatch can be trusted since.
  * @param {Turn} turn
  * @param {unknown} time  RFC 3339
  */

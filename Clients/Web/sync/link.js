@@ -496,8 +496,7 @@ function first({ state, now }, limit) {
 
 /**
  * The server refused what was sent as a whole, for good: one by one the next time, and the one that is refused alone
- * gets
- * that as its result, so that it holds up nothing.
+ * gets that as its result, so that it holds up nothing.
  * @param {Turn} turn
  * @param {Problem} problem
  */

@@ -1,6 +1,5 @@
-// A device's end of Lockstep as a pure state machine: what it holds and what happened give what it holds then and
-// what is
-// to be done. No clock, no chance, no I/O: `now` and `random` come with the event, the shell does what is asked for.
+// A device's end of Lockstep as a pure state machine: what it holds and what happened give what it holds then and what
+// is to be done. No clock, no chance, no I/O: `now` and `random` come with the event, the shell does what is asked for.
 // Clients/Vectors/ says the same as data, for machines in other languages.
 
 import * as link from "./link.js";

@@ -1,6 +1,5 @@
 // The changes made here that the server has not answered yet, in the order in which they were made: how one gets in,
-// and
-// how it gets out. Pure.
+// and how it gets out. Pure.
 
 import { itemOf } from "./optimistic.js";
 import { add, apply, read, sendable, settle, show, versionOf, waiting } from "./replica.js";
@@ -27,8 +26,7 @@ const DETAILS = {
 
 /**
  * The user made a change. It shows at once, and is sent when the store has it. Where the store may be full, it shows
- * only
- * then too.
+ * only then too.
  * @param {Turn} turn
  * @param {{id: string, name: string, args: Record<string, any>, made: number, hint?: any, room?: boolean}} event
  */
@@ -211,8 +209,7 @@ export function settled(turn, results, pulled, fresh = []) {
 
 /**
  * Another machine counts as this device does: a copy of it, or a store that was lost. The count is given up, and what
- * was
- * refused for it is sent under other ids.
+ * was refused for it is sent under other ids.
  * @param {Turn} turn @param {string[]} ids @param {string[]} fresh
  */
 function fork(turn, ids, fresh) {

@@ -1,6 +1,5 @@
 // What a device holds: the server's documents as of one cursor, and over them what the changes made here will have
-// done.
-// Pure: every function reads the turn's state and leaves another one in it.
+// done. Pure: every function reads the turn's state and leaves another one in it.
 
 import { effectsOf } from "./optimistic.js";
 
@@ -84,8 +83,7 @@ export function apply(turn, change) {
 
 /**
  * Results are final. What a mutation did is in the replica already when it is in step; otherwise what it shows stays
- * until
- * the next change is applied. A rejected one has done nothing.
+ * until the next change is applied. A rejected one has done nothing.
  * @param {Turn} turn
  * @param {Result[]} results
  * @param {boolean} pulled  whether the change that came with the results has been applied
@@ -109,8 +107,7 @@ function land(turn, which) {
 
 /**
  * Computes anew what the entries show, each over those before it. One that the server may have keeps what it showed:
- * the
- * documents may already hold what it did.
+ * the documents may already hold what it did.
  * @param {Turn} turn
  */
 export function show({ state }) {

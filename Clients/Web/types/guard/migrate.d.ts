@@ -23,8 +23,7 @@ export function migrateLocalStorage({ client, keys, storage }: {
  */
 /**
  * What a browser says about money is kept and never believed: it goes under `legacy.<key>`, where whoever runs the
- * server finds it
- * (`lockstep coins grant` makes it good). The rest becomes what it always meant.
+ * server finds it (`lockstep coins grant` makes it good). The rest becomes what it always meant.
  * @type {Readonly<Record<string, Mover>>}
  */
 export const MOVERS: Readonly<Record<string, Mover>>;

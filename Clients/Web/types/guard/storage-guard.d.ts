@@ -8,8 +8,7 @@ export function installStorageGuard(options?: Options | undefined): Guard;
  * @typedef {object} Options
  * @property {Mode} [mode]
  * @property {ReadonlyArray<string>} [allow]  keys that pass beside those that the server names; `ui.*` stands for all
- *   that
- *   begin with `ui.`
+ *   that begin with `ui.`
  * @property {ReadonlyArray<"localStorage" | "sessionStorage">} [stores]
  * @property {Pick<import("../client.js").Client, "read" | "subscribe">} [client]  with it, a switch of the flag is
  *   followed at once
@@ -32,8 +31,7 @@ export type Options = {
     mode?: Mode | undefined;
     /**
      * keys that pass beside those that the server names; `ui.*` stands for all
-     * that
-     * begin with `ui.`
+     * that begin with `ui.`
      */
     allow?: readonly string[] | undefined;
     stores?: readonly ("localStorage" | "sessionStorage")[] | undefined;

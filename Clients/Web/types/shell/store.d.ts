@@ -63,8 +63,7 @@ export type Store = {
     deviceOf: (email: string) => Promise<string | null>;
     /**
      * behind all others, with the next `seq`; rejects
-     * when it
-     * cannot be kept
+     * when it cannot be kept
      */
     keep: (account: string, entry: Kept) => Promise<Kept>;
     /**
