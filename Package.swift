@@ -6,12 +6,13 @@ let modules: [Target] = [
     module("API", needs: [], .hummingbird, .log, .nio, .httpTypes, .crypto, .metrics),
     module("Sync", needs: ["API"], .hummingbird, .log, .nio, .httpTypes, .crypto),
     module("Accounts", needs: ["API", "Sync"], .hummingbird, .log, .nioPosix, .httpTypes, .crypto, .cryptoExtras),
+    module("Focus", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes, .lifecycle),
     module("Settings", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes),
     module(
         "Realtime", needs: ["API", "Sync"], .hummingbirdCore, .log, .nio, .nioHTTP1, .nioWebSocket, .nioHTTPTypes,
         .httpTypes, .httpTypesNIO, .lifecycle, .collections, .asyncAlgorithms, .metrics),
     module(
-        "Persistence", needs: ["CLibPQ", "API", "Sync", "Accounts", "Settings"], .log, .crypto, .lifecycle,
+        "Persistence", needs: ["CLibPQ", "API", "Sync", "Accounts", "Settings", "Focus"], .log, .crypto, .lifecycle,
         .collections, .metrics),
     .systemLibrary(name: "CLibPQ", path: "Modules/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
 ]
@@ -19,7 +20,9 @@ let modules: [Target] = [
 let app: [Target] = [
     .executableTarget(
         name: "lockstep",
-        dependencies: ["API", "Sync", "Accounts", "Settings", "Realtime", "Persistence"].map { .byName(name: $0) } + [
+        dependencies: ["API", "Sync", "Accounts", "Settings", "Focus", "Realtime", "Persistence"].map {
+            .byName(name: $0)
+        } + [
             .hummingbird, .hummingbirdCore, .log, .nio, .nioPosix, .nioHTTP1, .unixSignals, .httpTypes, .lifecycle,
             .metrics, .argumentParser, .configuration,
             .crypto,
@@ -38,8 +41,9 @@ let tests: [Target] = [
     suite("Sync", "API"),
     suite("Accounts", "API", .hummingbird, .httpTypes),
     suite("Settings", "API", "Sync"),
+    suite("Focus", "API", "Sync"),
     suite("Realtime", "API", "Sync", .nio, .nioWebSocket),
-    suite("Persistence", "API", "Sync", "Accounts", "Settings", .log, .lifecycle),
+    suite("Persistence", "API", "Sync", "Accounts", "Settings", "Focus", .log, .lifecycle),
     .testTarget(name: "ArchitectureTests", path: "Tests/ArchitectureTests", swiftSettings: house()),
 ]
 

@@ -39,6 +39,9 @@ struct Options: ParsableArguments {
     var requestsPerMinute: String?
     @Option(help: "log2 of scrypt's N, 10 to 20 (LOCKSTEP_PASSWORD_COST, default 15).")
     var passwordCost: String?
+    @Option(
+        help: "After how many seconds of pause a focus session expires (LOCKSTEP_PAUSE_EXPIRY_SECONDS, default 3600).")
+    var pauseExpirySeconds: String?
     @Option(help: "How long a session lasts unused, in days (LOCKSTEP_SESSION_DAYS, default 30).")
     var sessionDays: String?
 
@@ -50,7 +53,7 @@ struct Options: ParsableArguments {
             "lockstep.log.format": logFormat, "lockstep.poll.seconds": pollSeconds,
             "lockstep.sign.in.attempts.per.minute": signInAttemptsPerMinute,
             "lockstep.requests.per.minute": requestsPerMinute, "lockstep.password.cost": passwordCost,
-            "lockstep.session.days": sessionDays,
+            "lockstep.session.days": sessionDays, "lockstep.pause.expiry.seconds": pauseExpirySeconds,
         ]
     }
 }
@@ -76,6 +79,7 @@ struct Configuration: Sendable {
     let requestsPerMinute: Int
     let passwordCost: Int
     let sessionDays: Int
+    let pauseExpirySeconds: Int
     /// As `lockstep config` prints them.
     let listing: [(name: String, value: String)]
 
@@ -110,6 +114,7 @@ struct Configuration: Sendable {
         requestsPerMinute = try reader.number("LOCKSTEP_REQUESTS_PER_MINUTE", default: 600, in: 0...10_000_000)
         passwordCost = try reader.number("LOCKSTEP_PASSWORD_COST", default: 15, in: 10...20)
         sessionDays = try reader.number("LOCKSTEP_SESSION_DAYS", default: 30, in: 1...3_650)
+        pauseExpirySeconds = try reader.number("LOCKSTEP_PAUSE_EXPIRY_SECONDS", default: 3_600, in: 1...31_536_000)
         listing = reader.listing
     }
 

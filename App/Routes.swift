@@ -1,5 +1,6 @@
 import API
 import Accounts
+import Focus
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -17,6 +18,8 @@ struct Routes: Sendable {
     let authenticator: Authenticator
     let accounts: any AccountsRepository
     let settings: any SettingsRepository
+    let focus: any FocusRepository
+    let clockwork: Clockwork
     let sync: any SyncRepository
     let reader: SyncReader
     let door: MutationDoor
@@ -41,14 +44,20 @@ struct Routes: Sendable {
             attemptsPerMinute: configuration.signInAttemptsPerMinute
         ).add(to: api, authenticated: authenticated)
         SettingsRoutes(repository: settings, door: door).add(to: authenticated)
-        let poll = Int64(configuration.pollSeconds) * 1_000
-        SyncRoutes(repository: sync, reader: reader, door: door, pollAfterMilliseconds: { poll })
+        FocusRoutes(repository: focus, door: door, clockwork: clockwork).add(to: authenticated)
+        SyncRoutes(repository: sync, reader: reader, door: door, pollAfterMilliseconds: pollAfter)
             .add(to: authenticated)
         api.get("realtime", use: withoutUpgrade)
         Operations(database: database, feed: feed, metrics: metrics, home: home, migrations: migrations).add(to: router)
         try WebApp(home: home, authenticator: authenticator, accounts: accounts, settings: settings).add(to: router)
         table.read(router)
         return router
+    }
+
+    /// When a polling client should ask again, in milliseconds: later, up to four times, the more statements wait.
+    @Sendable private func pollAfter() -> Int64 {
+        let patience = min(4, 1 + database.gauges.waiting / 100)
+        return Int64(configuration.pollSeconds * patience) * 1_000
     }
 
     /// What is said to who asks for the socket without a handshake that we take.

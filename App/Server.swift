@@ -1,5 +1,6 @@
 import API
 import Accounts
+import Focus
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -108,12 +109,16 @@ struct Server {
             try DatabaseConfiguration(url: url, connections: configuration.databaseConnections), logger: logger)
         let sync = PostgresSync(database: database)
         let settings = PostgresSettings(database: database)
+        let focus = PostgresFocus(database: database, expirySeconds: configuration.pauseExpirySeconds)
         let accounts = PostgresAccounts(database: database)
         let feed = ChangeFeed()
         let clock = ServerClock()
         let reader = SyncReader(repository: sync, feed: feed, clock: clock)
         let door = MutationDoor(
-            verbs: SettingsMutations(repository: settings).verbs, repository: sync, feed: feed)
+            verbs: SettingsMutations(repository: settings).verbs + FocusMutations(repository: focus).verbs,
+            repository: sync, feed: feed)
+        let clockwork = Clockwork(
+            repository: focus, feed: feed, loop: MultiThreadedEventLoopGroup.singleton.next(), logger: logger)
         let authenticator = Authenticator(
             repository: accounts, origins: OriginPolicy(allowed: configuration.allowedOrigins),
             sessionDays: configuration.sessionDays)
@@ -141,7 +146,8 @@ struct Server {
             send: { try await database.notify($0) }, onEstablished: { survey.ask() })
         let routes = Routes(
             configuration: configuration, home: home, authenticator: authenticator, accounts: accounts,
-            settings: settings, sync: sync, reader: reader, door: door, feed: feed, database: database,
+            settings: settings, focus: focus, clockwork: clockwork, sync: sync, reader: reader, door: door, feed: feed,
+            database: database,
             metrics: metrics, migrations: try Migrator(url: url, folder: home.migrations).migrations.map(\.name))
         let listening = Listening()
         application = Application(
@@ -156,7 +162,7 @@ struct Server {
             onServerRunning: { channel in listening.announce(channel, configuration) },
             logger: logger)
         services = [
-            database, bus, survey, presence, PostgresHousekeeping(database: database, logger: logger),
+            database, bus, survey, presence, clockwork, PostgresHousekeeping(database: database, logger: logger),
         ]
         self.database = database
         self.hub = hub

@@ -1,3 +1,4 @@
+package import FoundationEssentials
 import HTTPTypes
 package import Hummingbird
 
@@ -62,6 +63,26 @@ package struct Fields {
         if let integer = value.integer, range.contains(integer) { return integer }
         fault(name, "A whole number from \(range.lowerBound) to \(range.upperBound) should stand here.")
         return nil
+    }
+
+    package mutating func optionalBool(_ name: String) -> Bool? {
+        guard let value = members[name], value != .null else { return nil }
+        if let bool = value.bool { return bool }
+        fault(name, "true or false should stand here.")
+        return nil
+    }
+
+    package mutating func optionalID(_ name: String) -> UUID? {
+        guard let value = members[name], value != .null else { return nil }
+        if let id = value.string.flatMap({ UUID(text: $0) }) { return id }
+        fault(name, "A UUID should stand here.")
+        return nil
+    }
+
+    /// Without one a harmless id, and the fault is told by `check()`.
+    package mutating func id(_ name: String) -> UUID {
+        if members[name] == nil || members[name] == .null { fault(name, "A UUID should stand here.") }
+        return optionalID(name) ?? UUID.v7()
     }
 
     package mutating func optionalObject(_ name: String) -> JSON? {

@@ -1,5 +1,4 @@
 package import API
-import Foundation
 package import Sync
 
 /// One named value of a user, the same on all devices. Its value is canonical JSON and never null.
@@ -96,7 +95,7 @@ package struct SettingChange: Sendable, Equatable {
         case "notifications_enabled":
             guard value.bool != nil else { throw .invalid(key: key, "it is true or false") }
         case "time_zone":
-            guard case .string(let name) = value, isTimeZone(name) else {
+            guard case .string(let name) = value, TimeZoneName(name) != nil else {
                 throw .invalid(key: key, "it is the IANA name of a time zone, such as “Europe/Berlin”")
             }
         default: break
@@ -104,14 +103,6 @@ package struct SettingChange: Sendable, Equatable {
     }
 
     private static let accessibilitySwitches = ["reduced_motion", "high_contrast", "large_text"]
-
-    /// Whether it is a name of the IANA database; offsets such as `GMT+5`, which Foundation also takes, are not.
-    private static func isTimeZone(_ name: String) -> Bool {
-        guard name.utf8.count <= 64, name.wholeMatch(of: /[A-Za-z]+(?:[\/_-][A-Za-z0-9+_-]+)*/) != nil else {
-            return false
-        }
-        return TimeZone(identifier: name) != nil
-    }
 }
 
 /// Why a change of settings is not carried out.

@@ -50,12 +50,15 @@ package struct Heads: Sendable, Equatable {
     package let floor: Place
     /// The database's clock when it looked.
     package let time: Timestamp
+    /// When a document of this user will next change by itself; nil: none will.
+    package let due: Timestamp?
 
-    package init(epoch: String, place: Place, floor: Place, time: Timestamp) {
+    package init(epoch: String, place: Place, floor: Place, time: Timestamp, due: Timestamp? = nil) {
         self.epoch = epoch
         self.place = place
         self.floor = floor
         self.time = time
+        self.due = due
     }
 
     package var cursor: Cursor { Cursor(epoch: epoch, place: place) }

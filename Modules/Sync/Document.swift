@@ -55,13 +55,18 @@ package struct Pull: Sendable {
     package let reset: Bool
     package let documents: [Document]
     package let time: Timestamp
+    /// When a document will next change by itself; nil: none will, as far as was looked.
+    package let due: Timestamp?
 
-    package init(previous: Cursor?, cursor: Cursor, reset: Bool, documents: [Document], time: Timestamp) {
+    package init(
+        previous: Cursor?, cursor: Cursor, reset: Bool, documents: [Document], time: Timestamp, due: Timestamp? = nil
+    ) {
         self.previous = previous
         self.cursor = cursor
         self.reset = reset
         self.documents = documents
         self.time = time
+        self.due = due
     }
 
     package var isEmpty: Bool { !reset && previous == cursor }

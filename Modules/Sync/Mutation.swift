@@ -87,10 +87,13 @@ package struct Outcome: Sendable {
 package struct Applied: Sendable {
     package let outcome: Outcome
     package let change: Change?
+    /// Where the shared sequence ends now, if this moved it.
+    package let shared: Version?
 
-    package init(outcome: Outcome, change: Change? = nil) {
+    package init(outcome: Outcome, change: Change? = nil, shared: Version? = nil) {
         self.outcome = outcome
         self.change = change
+        self.shared = shared
     }
 }
 

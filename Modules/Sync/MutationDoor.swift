@@ -62,6 +62,7 @@ package struct MutationDoor: Sendable {
             // Its first answer may have been lost with its connection, and then nobody was told.
             feed.announce(.hint(user: caller.user, version: applied.outcome.head))
         }
+        if let shared = applied.shared { feed.announce(.shared(version: shared, local: true)) }
         return applied.outcome
     }
 

@@ -23,12 +23,13 @@ package struct SyncReader: Sendable {
         clock.observe(heads.time)
         guard heads.continues(cursor) else { return try await everything(user: user) }
         if heads.place == cursor.place {
-            return Pull(previous: cursor, cursor: cursor, reset: false, documents: [], time: heads.time)
+            return Pull(previous: cursor, cursor: cursor, reset: false, documents: [], time: heads.time, due: heads.due)
         }
         let (current, documents) = try await repository.documents(of: user, beyond: cursor.place)
         guard current.continues(cursor) else { return try await everything(user: user) }
         return Pull(
-            previous: cursor, cursor: current.cursor, reset: false, documents: documents, time: current.time)
+            previous: cursor, cursor: current.cursor, reset: false, documents: documents, time: current.time,
+            due: current.due)
     }
 
     /// The same, but held back for up to `limit` while there is nothing new; who is signed out meanwhile gets 401.
@@ -49,6 +50,7 @@ package struct SyncReader: Sendable {
     private func everything(user: UUID) async throws -> Pull {
         let (heads, documents) = try await repository.documents(of: user, beyond: nil)
         clock.observe(heads.time)
-        return Pull(previous: nil, cursor: heads.cursor, reset: true, documents: documents, time: heads.time)
+        return Pull(
+            previous: nil, cursor: heads.cursor, reset: true, documents: documents, time: heads.time, due: heads.due)
     }
 }

@@ -10,7 +10,8 @@ package struct SyncRoutes: Sendable {
     private let door: MutationDoor
     private let pollAfterMilliseconds: @Sendable () -> Int64
 
-    /// - Parameter pollAfterMilliseconds: when a client that polls should ask again, as of now.
+    /// - Parameter pollAfterMilliseconds: when a client that polls should ask again, as of now, if nothing changes by
+    ///   itself before.
     package init(
         repository: any SyncRepository, reader: SyncReader, door: MutationDoor,
         pollAfterMilliseconds: @escaping @Sendable () -> Int64
@@ -33,7 +34,7 @@ package struct SyncRoutes: Sendable {
     @Sendable private func pull(_ request: Request, _ context: EdgeContext) async throws -> Response {
         let user = try context.caller.user
         let query = request.uri.queryParameters
-        let wait = try Self.wait(query["wait"].map(String.init))
+        let wait = try request.queryInteger("wait", in: 0...30) ?? 0
         let text = query["cursor"].map(String.init)
         let pull: Pull
         if let cursor = text.flatMap({ Cursor($0) }), wait > 0 {
@@ -46,7 +47,7 @@ package struct SyncRoutes: Sendable {
             return Response(
                 status: .notModified,
                 headers: [
-                    .eTag: tag, .pollAfter: String(pollAfterMilliseconds()), .serverTime: pull.time.text,
+                    .eTag: tag, .pollAfter: String(pollAfter(pull)), .serverTime: pull.time.text,
                 ])
         }
         return .json(headers: [.eTag: tag]) { writer in
@@ -54,14 +55,6 @@ package struct SyncRoutes: Sendable {
             writeMembers(of: pull, to: &writer)
             writer.raw("}")
         }
-    }
-
-    private static func wait(_ text: String?) throws(Problem) -> Int {
-        guard let text else { return 0 }
-        guard let seconds = Int(text), (0...30).contains(seconds) else {
-            throw .invalidQuery("wait", "Whole seconds from 0 to 30 should stand here.")
-        }
-        return seconds
     }
 
     @Sendable private func push(_ request: Request, _ context: EdgeContext) async throws -> Response {
@@ -88,7 +81,14 @@ package struct SyncRoutes: Sendable {
     private func writeMembers(of pull: Pull, to writer: inout JSONWriter) {
         pull.writeMembers(to: &writer)
         writer.raw(",\"poll_after_ms\":")
-        writer.int(pollAfterMilliseconds())
+        writer.int(pollAfter(pull))
+    }
+
+    /// When to ask next, in milliseconds: a little after what is due, for the clockwork has a second to do it.
+    private func pollAfter(_ pull: Pull) -> Int64 {
+        let standard = pollAfterMilliseconds()
+        guard let due = pull.due else { return standard }
+        return min(standard, max(0, (due.microseconds - pull.time.microseconds) / 1_000) + 1_000)
     }
 
     @Sendable private func digest(_ request: Request, _ context: EdgeContext) async throws -> Response {

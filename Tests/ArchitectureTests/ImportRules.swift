@@ -21,6 +21,7 @@ enum ImportRules {
         "Sync": Room(ours: ["API"], others: edge.union(["Crypto"])),
         "Accounts": Room(ours: ["API", "Sync"], others: edge.union(["NIOPosix", "Crypto", "CryptoExtras"])),
         "Settings": Room(ours: ["API", "Sync"], others: edge),
+        "Focus": Room(ours: ["API", "Sync"], others: edge.union(["ServiceLifecycle"])),
         "Realtime": Room(
             ours: ["API", "Sync"],
             others: [
@@ -28,11 +29,11 @@ enum ImportRules {
                 "NIOWebSocket", "ServiceLifecycle", "DequeModule", "AsyncAlgorithms", "Logging", "Metrics",
             ]),
         "Persistence": Room(
-            ours: ["CLibPQ", "API", "Sync", "Accounts", "Settings"],
+            ours: ["CLibPQ", "API", "Sync", "Accounts", "Settings", "Focus"],
             others: ["Logging", "Crypto", "ServiceLifecycle", "DequeModule", "Metrics"]),
         "CLibPQ": Room(ours: [], others: []),
         "App": Room(
-            ours: ["API", "Sync", "Accounts", "Settings", "Realtime", "Persistence"],
+            ours: ["API", "Sync", "Accounts", "Settings", "Focus", "Realtime", "Persistence"],
             others: edge.union([
                 "HummingbirdCore", "NIOPosix", "NIOHTTP1", "ServiceLifecycle", "UnixSignals", "Crypto", "Metrics",
                 "ArgumentParser", "Configuration",

@@ -6,7 +6,7 @@ import Sync
 struct MutationResultRow {
     /// Of a function aliased `r`.
     static let columns: StaticString =
-        "r.status, r.version, r.previous, r.head, r.replayed, r.document, r.problem, r.output, r.changed"
+        "r.status, r.version, r.previous, r.head, r.replayed, r.document, r.problem, r.output, r.changed, r.shared"
 
     let status: String
     let version: Version?
@@ -16,7 +16,8 @@ struct MutationResultRow {
     let document: RawJSON?
     let problem: RawJSON?
     let output: RawJSON?
-    let changed: [String]
+    let changed: [String?]
+    let shared: Version?
 
     init(_ row: Row) throws {
         status = try row.decode("status")
@@ -27,7 +28,35 @@ struct MutationResultRow {
         document = try row.decode("document", as: RawJSON?.self)
         problem = try row.decode("problem", as: RawJSON?.self)
         output = try row.decode("output", as: RawJSON?.self)
-        changed = try row.decode("changed", as: [String]?.self) ?? []
+        changed = try row.decode("changed", as: [String?]?.self) ?? []
+        shared = try row.decode("shared", as: Version?.self)
+    }
+
+    /// What `changed` holds when a function wrote whole documents: collection, id and value of each, at the new head.
+    var documents: [Document] {
+        stride(from: 0, to: changed.count - changed.count % 3, by: 3).compactMap { at in
+            guard let collection = changed[at], let id = changed[at + 1] else { return nil }
+            let value = changed[at + 2].map { RawJSON(utf8: Array($0.utf8)) }
+            return Document(collection: collection, id: id, value: value, version: head)
+        }
+    }
+}
+
+extension MutationResultRow {
+    /// The step of this user's sequence, if there was one.
+    func change(of user: UUID, documents: [Document], by mutations: [UUID]) -> Change? {
+        guard head > previous else { return nil }
+        return Change(user: user, previous: previous, version: head, documents: documents, mutationIDs: mutations)
+    }
+}
+
+extension Mutation.Precondition {
+    /// As the functions take it: -1 for any version.
+    var version: Version {
+        switch self {
+        case .exists: -1
+        case .version(let version): version
+        }
     }
 }
 
@@ -44,11 +73,11 @@ extension Problem {
 }
 
 extension PostgresSync {
-    /// Turns the returned row into the outcome and the change; `changes` makes the documents that changed at a version,
+    /// Turns the returned row into the outcome and the change; `documents` makes those that changed of the row,
     /// `refusal` the problem of a code that the feature's function stored.
     func settle(
         _ signed: SignedMutation, _ rows: Rows, refusal: (String, JSON) -> Problem? = { _, _ in nil },
-        documents: ([String], Version) -> [Document]?
+        documents: (MutationResultRow) -> [Document] = \.documents
     ) async throws -> Applied {
         guard let first = rows.first else { throw Problem.internalError }
         let row = try MutationResultRow(first)
@@ -72,13 +101,8 @@ extension PostgresSync {
             document: try row.document.flatMap { try Document(stored: $0) },
             problem: try row.problem.flatMap { try Self.problem($0, refusal) }, output: row.output,
             replayed: row.replayed, head: row.head)
-        guard row.head > row.previous, let changed = documents(row.changed, row.head) else {
-            return Applied(outcome: outcome)
-        }
-        let change = Change(
-            user: signed.user, previous: row.previous, version: row.head, documents: changed,
-            mutationIDs: [signed.mutation.id])
-        return Applied(outcome: outcome, change: change)
+        let change = row.change(of: signed.user, documents: documents(row), by: [signed.mutation.id])
+        return Applied(outcome: outcome, change: change, shared: row.replayed ? nil : row.shared)
     }
 
     private static func problem(_ stored: RawJSON, _ refusal: (String, JSON) -> Problem?) throws -> Problem {

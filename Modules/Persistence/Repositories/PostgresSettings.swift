@@ -68,28 +68,22 @@ package struct PostgresSettings: SettingsRepository {
         let m = signed.mutation
         let keys = changes?.map(\.key)
         let values = changes?.map(\.value)
-        let match: Int64? =
-            switch m.precondition {
-            case .exists?: -1
-            case .version(let version)?: version
-            case nil: nil
-            }
         let rows = try await database.answering {
             try await $0.write(
                 for: signed.user,
                 """
                 SELECT \(raw: MutationResultRow.columns) FROM settings_apply(\(signed.user), \(signed.device), \
                 \(m.id), \(m.sequence), \(m.name), \(signed.fingerprint), \(keys), \(values), \(m.baseVersion), \
-                \(match)) AS r
+                \(m.precondition?.version)) AS r
                 """)
         }
         return try await sync.settle(
             signed, rows, refusal: { SettingsRefusal(code: $0, current: $1["current"])?.problem },
-            documents: { changed, version in
+            documents: { row in
                 let written = Dictionary(
                     (changes ?? []).map { ($0.key, $0.value) }, uniquingKeysWith: { _, last in last })
-                return changed.map { key in
-                    Document(collection: "settings", id: key, value: written[key] ?? nil, version: version)
+                return row.changed.compactMap(\.self).map { key in
+                    Document(collection: "settings", id: key, value: written[key] ?? nil, version: row.head)
                 }
             })
     }

@@ -19,7 +19,7 @@ package struct PostgresSync: SyncRepository {
             try await $0.read(
                 """
                 SELECT sync_epoch(s.epoch_seed, h.user_id) AS epoch, h.version, s.version AS shared, h.floor,
-                    s.floor AS shared_floor, clock_timestamp() AS time
+                    s.floor AS shared_floor, clock_timestamp() AS time, \(raw: Self.due) AS due
                 FROM sync_heads h CROSS JOIN sync_shared s WHERE h.user_id = \(user)
                 """)
         }
@@ -52,27 +52,39 @@ package struct PostgresSync: SyncRepository {
         return (heads, documents.sorted { $0.version < $1.version })
     }
 
+    /// Where the documents of each collection are found, as rows (user_id, id, value, version); NULL: deleted.
+    private static let collections: [SQL] = [
+        "SELECT 'settings', key, value, version, 0, 0, 0, NULL, NULL FROM user_settings",
+        "SELECT 'focus', id, value, version, 0, 0, 0, NULL, NULL FROM focus_documents",
+    ]
+    /// The same of what all users share: (id, value, version).
+    private static let sharedCollections: [SQL] = []
+
     /// The heads as a row without collection, then the documents: their id stands in the column of the epoch.
     private static func changes(_ user: UUID, beyond place: Place) -> SQL {
-        """
-        \(sql: headRow(user))
-        UNION ALL SELECT 'settings', key, value, version, 0, 0, 0, NULL
-        FROM user_settings WHERE user_id = \(user) AND version > \(place.user)
-        """
+        let own = collections.map { "\(sql: $0) WHERE user_id = \(user) AND version > \(place.user)" as SQL }
+        let shared = sharedCollections.map { "\(sql: $0) WHERE version > \(place.shared)" as SQL }
+        return union(user, own + shared)
     }
 
     private static func live(_ user: UUID) -> SQL {
-        """
-        \(sql: headRow(user))
-        UNION ALL SELECT 'settings', key, value, version, 0, 0, 0, NULL
-        FROM user_settings WHERE user_id = \(user) AND value IS NOT NULL
-        """
+        let own = collections.map { "\(sql: $0) WHERE user_id = \(user) AND value IS NOT NULL" as SQL }
+        let shared = sharedCollections.map { "\(sql: $0) WHERE value IS NOT NULL" as SQL }
+        return union(user, own + shared)
     }
+
+    private static func union(_ user: UUID, _ parts: [SQL]) -> SQL {
+        parts.reduce(headRow(user)) { "\(sql: $0) UNION ALL \(sql: $1)" }
+    }
+
+    /// When a document of the user in `h` will next change by itself.
+    private static let due: StaticString =
+        "(SELECT f.ends_at FROM focus_sessions f WHERE f.user_id = h.user_id AND f.status = 'active')"
 
     private static func headRow(_ user: UUID) -> SQL {
         """
         SELECT NULL::text AS collection, sync_epoch(s.epoch_seed, h.user_id) AS epoch, NULL::json AS value, h.version,
-            s.version AS shared, h.floor, s.floor AS shared_floor, clock_timestamp() AS time
+            s.version AS shared, h.floor, s.floor AS shared_floor, clock_timestamp() AS time, \(raw: due) AS due
         FROM sync_heads h CROSS JOIN sync_shared s WHERE h.user_id = \(user)
         """
     }
@@ -81,11 +93,11 @@ package struct PostgresSync: SyncRepository {
         of user: UUID
     ) async throws -> (heads: Heads, documents: [(collection: String, id: String, version: Version)]) {
         let rows = try await database.answering {
+            // The values stay where they are.
             try await $0.read(
                 """
-                \(sql: Self.headRow(user))
-                UNION ALL SELECT 'settings', key, NULL, version, 0, 0, 0, NULL
-                FROM user_settings WHERE user_id = \(user) AND value IS NOT NULL
+                SELECT collection, epoch, NULL::json AS value, version, shared, floor, shared_floor, time, due
+                FROM (\(sql: Self.live(user))) AS live
                 """)
         }
         let (heads, documents) = try Self.read(rows)
@@ -146,9 +158,12 @@ package struct PostgresSync: SyncRepository {
             try await $0.read(
                 """
                 SELECT c.id, c.name, c.args, c.lost_value, c.collection, c.document_id, c.at,
-                    s.value, coalesce(s.version, 0) AS version
-                FROM sync_conflicts c LEFT JOIN user_settings s
+                    coalesce(s.value, f.value) AS value, coalesce(s.version, f.version, 0) AS version
+                FROM sync_conflicts c
+                LEFT JOIN user_settings s
                     ON c.collection = 'settings' AND s.user_id = c.user_id AND s.key = c.document_id
+                LEFT JOIN focus_documents f
+                    ON c.collection = 'focus' AND f.user_id = c.user_id AND f.id = c.document_id
                 WHERE c.user_id = \(user) ORDER BY c.at DESC, c.id
                 """)
         }
@@ -176,6 +191,6 @@ package struct PostgresSync: SyncRepository {
             epoch: try row.decode("epoch"),
             place: Place(user: try row.decode("version"), shared: try row.decode("shared")),
             floor: Place(user: try row.decode("floor"), shared: try row.decode("shared_floor")),
-            time: try row.decode("time"))
+            time: try row.decode("time"), due: try row.decode("due", as: Timestamp?.self))
     }
 }
