@@ -132,7 +132,8 @@ function statusOf(shell, before) {
     for (const it of state.documents.values()) if (!SHARED.has(it.collection)) version = Math.max(version, it.version);
     /** @type {Status} */
     const now = {
-        connection: state.connection, pending: waiting(state).length, ready: state.cursor !== null, version,
+        connection: state.connection, pending: shell.early + state.keeping.length + waiting(state).length,
+        ready: state.cursor !== null, version,
         stale: state.cursor !== null && !state.fresh, storage,
     };
     const names = /** @type {(keyof Status)[]} */ (Object.keys(now));

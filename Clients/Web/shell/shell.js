@@ -3,6 +3,7 @@
 
 import { initial, step } from "../sync/machine.js";
 import { makeId } from "./ids.js";
+import { Room } from "./room.js";
 import { Tabs } from "./tabs.js";
 import { Transport } from "./transport.js";
 
@@ -46,6 +47,7 @@ export class Shell {
      */
     #dismissed = new Set();
     #fetching = false;
+    #room = new Room();
 
     /**
      * @param {object} how
@@ -73,6 +75,11 @@ export class Shell {
         return this.#store?.kind ?? "indexeddb";
     }
 
+    /** How many changes wait to learn whose they are. */
+    get early() {
+        return this.#early?.length ?? 0;
+    }
+
     get stopped() {
         return this.#stop.signal.aborted;
     }
@@ -80,6 +87,7 @@ export class Shell {
     async start() {
         this.#tabs.open();
         this.#store = await this.#how.openStore();
+        if (this.#store.kind === "indexeddb") this.#room.measure();
         const last = await this.#store.last().catch(() => null);
         if (last !== null) await this.#load(last, false);
         if (this.stopped) return;
@@ -103,12 +111,16 @@ export class Shell {
      * @returns {Promise<Result>}
      */
     mutate(change) {
-        const event = { type: "mutate", made: this.serverNow(), ...change };
+        const event = { type: "mutate", made: this.serverNow(), room: this.#room.enough, ...change };
         const result = new Promise((/** @type {(result: Result) => void} */ resolve) => {
             this.#waiting.set(change.id, resolve);
         });
-        if (this.#early !== null) this.#early.push(event);
-        else this.happen(event);
+        if (this.#early === null) {
+            this.happen(event);
+        } else {
+            this.#early.push(event);
+            this.#how.changed();
+        }
         return result;
     }
 
@@ -191,26 +203,26 @@ export class Shell {
             case "keep": {
                 const entry = await this.#store.keep(account, effect.entry);
                 this.happen({ type: "kept", entry, at: effect.at });
+                this.#room.used(JSON.stringify(entry).length);
                 break;
             }
             case "save":
-                await this.#store.save(account, { ...this.#change(effect), skew: this.serverNow() - Date.now() });
+                await this.#store.save(account, {
+                    cursor: effect.cursor, reset: effect.reset, documents: effect.documents,
+                    skew: this.serverNow() - Date.now(),
+                });
                 break;
             case "forget": await this.#store.forget(account, effect.ids); break;
             case "forked": await this.#store.fork(account); break;
             }
         } catch (error) {
             if (effect.type === "keep") {
+                this.#room.refused();
                 this.happen({ type: "notKept", id: effect.entry.mutation.id, code: "storage_full" });
             } else {
                 console.warn("lockstep: this device's store refused a write; nothing is lost while the page is open", error);
             }
         }
-    }
-
-    /** @param {Effect} save */
-    #change({ cursor, reset, documents }) {
-        return { cursor, reset, documents };
     }
 
     async #lead() {

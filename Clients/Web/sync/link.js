@@ -8,7 +8,7 @@
 import { backoff, FIRST_MS } from "./backoff.js";
 import { observe } from "./clock.js";
 import { settled, take } from "./queue.js";
-import { waiting } from "./replica.js";
+import { sendable } from "./replica.js";
 
 /** @typedef {import("./types.js").Link} Link */
 /** @typedef {import("./types.js").Mutation} Mutation */
@@ -137,7 +137,7 @@ export function rung(turn, name) {
         hangUp(turn);
         clear(turn, "reconnect");
         say(turn, link.reachable ? "polling" : "offline");
-        if (waiting(turn.state).length > 0) poll(turn);
+        if (sendable(turn.state).length > 0) poll(turn);
         break;
     case "watchdog": bite(turn); break;
     }
@@ -352,7 +352,7 @@ export function answered(turn, { status, pollAfter, retryAfter, serverTime, body
         settled(turn, body.results, fits, fresh);
         if (body.results.length === 0) return unreachable(turn, 0);
     }
-    const more = !fits || waiting(state).length > 0;
+    const more = !fits || sendable(state).length > 0;
     reached(turn, more ? 1 : Math.max(250, Number(body.poll_after_ms ?? POLL_MS)));
 }
 
@@ -418,7 +418,7 @@ function reached(turn, next) {
     if (back && link.realtime && !link.parked && link.socket === 0) connect(turn);
     if (link.live) return;
     // A page that nobody sees asks nothing; `wake` asks when somebody does.
-    if (!link.visible && waiting(state).length === 0) return;
+    if (!link.visible && sendable(state).length === 0) return;
     after(turn, "poll", link.pollAgain ? 0 : next);
 }
 
@@ -469,7 +469,7 @@ function say(turn, connection) {
 function first({ state, now }, limit) {
     let bytes = 0;
     let count = 0;
-    const queue = waiting(state);
+    const queue = sendable(state);
     for (const entry of queue) {
         bytes += entry.bytes + 1;
         if (count > 0 && (bytes > limit.bytes || count >= limit.count)) break;
@@ -502,7 +502,7 @@ function passOver(turn, problem) {
         return;
     }
     link.single = Math.max(0, link.single - 1);
-    settled(turn, waiting(state).slice(0, 1).map(({ mutation }) => ({ id: mutation.id, status: "rejected", problem })), true);
+    settled(turn, sendable(state).slice(0, 1).map(({ mutation }) => ({ id: mutation.id, status: "rejected", problem })), true);
 }
 
 /**
@@ -512,7 +512,7 @@ function passOver(turn, problem) {
 function watch(turn) {
     const { state } = turn;
     if (state.link.timers.watchdog) return;
-    state.link.watched = waiting(state)[0]?.mutation.id ?? null;
+    state.link.watched = sendable(state)[0]?.mutation.id ?? null;
     if (state.link.watched !== null) after(turn, "watchdog", WATCHDOG_MS);
 }
 
@@ -522,7 +522,7 @@ function watch(turn) {
  */
 function bite(turn) {
     const { link } = turn.state;
-    const stuck = waiting(turn.state)[0]?.mutation.id === link.watched;
+    const stuck = sendable(turn.state)[0]?.mutation.id === link.watched;
     if (stuck && link.watched !== null) {
         abort(turn);
         if (link.live) lose(turn);

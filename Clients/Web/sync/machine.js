@@ -3,7 +3,7 @@
 // Clients/Vectors/ says the same as data, for machines in other languages.
 
 import * as link from "./link.js";
-import { entryOf, enqueue, mutate, refuse, renew } from "./queue.js";
+import { enqueue, entryOf, kept, mutate, notKept, renew } from "./queue.js";
 import { apply, settle, show, waiting } from "./replica.js";
 
 /** @typedef {import("./types.js").Effect} Effect */
@@ -15,7 +15,7 @@ import { apply, settle, show, waiting } from "./replica.js";
 export function initial() {
     return {
         role: "none", account: null, device: null, known: false, forked: false,
-        cursor: null, documents: new Map(), inStep: true, fresh: false, entries: [], overlay: new Map(),
+        cursor: null, documents: new Map(), inStep: true, fresh: false, entries: [], keeping: [], overlay: new Map(),
         connection: "starting", devices: null, conflicts: [], ahead: null, aheadAt: null, link: link.newLink(),
     };
 }
@@ -82,11 +82,11 @@ const happened = new Map(Object.entries({
     // The user's changes
     mutate: (turn, event) => mutate(turn, /** @type {any} */ (event)),
     kept(turn, event) {
-        enqueue(turn, entryOf(event.entry, event.at, true));
+        kept(turn, event.entry, event.at);
         turn.emit({ type: "tell", message: { type: "queued", entry: event.entry, age: turn.now - event.at } });
         link.push(turn);
     },
-    notKept: (turn, event) => refuse(turn, event.id, event.code),
+    notKept: (turn, event) => notKept(turn, event.id, event.code),
 
     // The socket
     message: (turn, event) => current(turn, event) && link.receive(turn, event.message, event.fresh ?? []),
@@ -218,6 +218,7 @@ function catchUp(turn, message) {
     // What the leader has not heard of, or has its answer for that was not heard here: it will know by the id.
     for (const entry of mine.values()) {
         state.entries = [...state.entries, entry];
+        if (!entry.kept) continue;
         const { mutation, made, hint } = entry;
         const kept = { mutation, made, ...(hint === undefined ? {} : { hint }) };
         turn.emit({ type: "tell", message: { type: "queued", entry: kept, age: entry.at === null ? 0 : turn.now - entry.at } });

@@ -2,7 +2,7 @@
 // how it gets out. Pure.
 
 import { itemOf } from "./optimistic.js";
-import { add, apply, read, settle, show, versionOf, waiting } from "./replica.js";
+import { add, apply, read, sendable, settle, show, versionOf, waiting } from "./replica.js";
 
 /** @typedef {import("./types.js").Entry} Entry */
 /** @typedef {import("./types.js").Kept} Kept */
@@ -25,20 +25,56 @@ const DETAILS = {
 };
 
 /**
- * The user made a change. It is shown once the store has it.
+ * The user made a change. It shows at once, and is sent when the store has it. Where the store may be full, it shows only
+ * then too.
  * @param {Turn} turn
- * @param {{id: string, name: string, args: Record<string, any>, made: number, hint?: any}} event
+ * @param {{id: string, name: string, args: Record<string, any>, made: number, hint?: any, room?: boolean}} event
  */
-export function mutate(turn, { id, name, args, made, hint }) {
+export function mutate(turn, { id, name, args, made, hint, room = true }) {
     const { state } = turn;
     /** @type {Mutation} */
-    const mutation = { id, name, args: name === "market.purchase" ? priced(state, args) : args, ...baseOf(state, name, args) };
+    const mutation = {
+        id, name, args: name === "market.purchase" ? priced(state, args) : args, ...baseOf(state, name, args),
+    };
     const bytes = sizeOf(mutation);
     const queue = waiting(state);
     if (bytes > LARGEST_BYTES) return refuse(turn, id, "payload_too_large");
     const held = queue.reduce((sum, entry) => sum + entry.bytes, 0);
     if (queue.length >= MOST_ENTRIES || held + bytes > MOST_BYTES) return refuse(turn, id, "queue_full");
-    turn.emit({ type: "keep", entry: { mutation, made, ...(hint === undefined ? {} : { hint }) }, at: turn.now });
+    const entry = { mutation, made, ...(hint === undefined ? {} : { hint }) };
+    if (room) enqueue(turn, { ...entryOf(entry, turn.now, true), kept: false });
+    else state.keeping = [...state.keeping, id];
+    turn.emit({ type: "keep", entry, at: turn.now });
+}
+
+/**
+ * The store has it, with its number.
+ * @param {Turn} turn
+ * @param {Kept} kept
+ * @param {number} at  the stopwatch when it was made
+ */
+export function kept(turn, kept, at) {
+    const { state } = turn;
+    const { id } = kept.mutation;
+    state.keeping = state.keeping.filter((it) => it !== id);
+    const shown = state.entries.some((entry) => entry.mutation.id === id);
+    if (!shown) return enqueue(turn, entryOf(kept, at, true));
+    state.entries = state.entries.map((entry) => entry.mutation.id === id
+        ? { ...entry, kept: true, mutation: { ...entry.mutation, ...kept.mutation, args: entry.mutation.args } } : entry);
+}
+
+/**
+ * The store will not have it: it is undone, and said.
+ * @param {Turn} turn
+ * @param {string} id
+ * @param {keyof typeof DETAILS} code
+ */
+export function notKept(turn, id, code) {
+    const { state } = turn;
+    state.keeping = state.keeping.filter((it) => it !== id);
+    state.entries = state.entries.filter((entry) => entry.mutation.id !== id);
+    show(turn);
+    refuse(turn, id, code);
 }
 
 /**
@@ -46,6 +82,7 @@ export function mutate(turn, { id, name, args, made, hint }) {
  * @param {Turn} turn @param {string} id @param {keyof typeof DETAILS} code
  */
 export function refuse(turn, id, code) {
+    turn.changed();
     turn.emit({
         type: "answer", result: { id, status: "rejected", problem: { status: 0, code, detail: DETAILS[code] } },
     });
@@ -81,7 +118,7 @@ function baseOf(state, name, args) {
  */
 export function entryOf(kept, at, own) {
     return {
-        ...kept, at, own, effects: [], bytes: sizeOf(kept.mutation), sent: false, landed: false, answered: false,
+        ...kept, at, own, effects: [], bytes: sizeOf(kept.mutation), kept: true, sent: false, landed: false, answered: false,
     };
 }
 
@@ -128,7 +165,7 @@ export function take(turn, change) {
  */
 export function settled(turn, results, pulled, fresh = []) {
     const { state } = turn;
-    const queued = new Set(waiting(state).map((entry) => entry.mutation.id));
+    const queued = new Set(sendable(state).map((entry) => entry.mutation.id));
     const ours = results.filter((result) => queued.has(result.id));
     const forks = ours.filter((result) => result.problem?.code === "device_forked" && fresh.length > 0);
     const final = ours.filter((result) => !forks.includes(result));

@@ -41,6 +41,14 @@ export function waiting(state) {
 }
 
 /**
+ * What may be sent: that, as far as the store has it.
+ * @param {State} state
+ */
+export function sendable(state) {
+    return state.entries.filter((entry) => entry.kept && !entry.answered);
+}
+
+/**
  * Applies a change where it fits: at its `previous`, or anywhere when it holds everything.
  * @param {Turn} turn @param {Change} change
  * @returns {boolean} false: this replica stands elsewhere and has to pull from its own cursor

@@ -59,6 +59,7 @@
  * @property {import("./optimistic.js").Effect[]} effects  what it shows
  * @property {number} bytes  of its JSON
  * @property {boolean} own  this tab made it
+ * @property {boolean} kept  the store has it; before that it is not sent
  * @property {boolean} sent  the server may have it, and what it shows is no longer computed anew
  * @property {boolean} landed  the replica holds what it did: nothing more to show
  * @property {boolean} answered  its result is there; it is no longer in the queue
@@ -123,6 +124,7 @@
  * @property {boolean} inStep  the last change fitted
  * @property {boolean} fresh  the server, or the tab that has it, has been heard since the start
  * @property {ReadonlyArray<Entry>} entries  in the order in which they were made
+ * @property {ReadonlyArray<string>} keeping  ids of what is on its way into a store that may be full, and not shown yet
  * @property {ReadonlyMap<string, any>} overlay  what the entries show over the documents; null: absent
  * @property {Connection} connection
  * @property {ReadonlyArray<Present> | null} devices
