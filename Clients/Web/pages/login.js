@@ -15,6 +15,7 @@ const signInButton = /** @type {HTMLButtonElement} */ (form.querySelector("[type
 
 const NOTICES = new Map([
     ["signed-out", "You have signed out on this device."],
+    ["erased", "Your account and everything in it is erased."],
     ["ended", "You have been signed out here. Sign in again to go on."],
 ]);
 
@@ -33,7 +34,7 @@ async function attempt(act) {
         setBusy(true);
         const problem = await act(address, password.value);
         if (problem === null) {
-            location.replace("/app/settings");
+            location.replace("/app/today");
         } else {
             setBusy(false);
             show(problem);
