@@ -20,7 +20,10 @@ import { call } from "./rest.js";
 const KINDS = { desktop: "Desktop", mobile: "Phone or tablet", web: "Browser", other: "Other" };
 /** @type {Device[]} */
 let devices = [];
-/** The one whose name is being written. @type {string | null} */
+/**
+ * The one whose name is being written.
+ * @type {string | null}
+ */
 let renaming = null;
 let asked = 0;
 
@@ -34,7 +37,10 @@ async function refresh() {
     render();
 }
 
-/** Who is there: what the socket said last is newer than the list. @param {Device} device */
+/**
+ * Who is there: what the socket said last is newer than the list.
+ * @param {Device} device
+ */
 function isOnline(device) {
     const present = client.devices()?.find((it) => it.id === device.id);
     return client.devices() === null ? device.online : present?.online === true;

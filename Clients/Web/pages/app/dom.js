@@ -52,11 +52,19 @@ function filled(made, attributes, children) {
         if (typeof value === "function") made.addEventListener(key, value);
         else if (value !== null && value !== false) made.setAttribute(key, value === true ? "" : String(value));
     }
-    made.append(...children.filter((/** @type {Child} */ it) => it !== null && it !== false));
+    made.append(...present(children));
     return made;
 }
 
-/** Sets a text where it is another, so that nothing is read out twice. @param {Element} place @param {string} text */
+/** @param {Child[]} children */
+function present(children) {
+    return /** @type {(Node | string)[]} */ (children.filter((it) => it !== null && it !== false));
+}
+
+/**
+ * Sets a text where it is another, so that nothing is read out twice.
+ * @param {Element} place @param {string} text
+ */
 export function say(place, text) {
     if (place.textContent !== text) place.textContent = text;
 }
@@ -141,7 +149,7 @@ export function ask({ title, text, yes, no = "Cancel", testId }) {
     const dialog = /** @type {HTMLDialogElement} */ (byId("ask"));
     if (dialog.open) return Promise.resolve(false);
     byId("ask-title").textContent = title;
-    byId("ask-text").replaceChildren(...text.filter((/** @type {Child} */ it) => it !== null && it !== false));
+    byId("ask-text").replaceChildren(...present(text));
     byId("ask-no").textContent = no;
     const button = byId("ask-yes");
     button.textContent = yes;

@@ -30,7 +30,10 @@ export function minutesOf(input) {
     return good ? given * 60 : null;
 }
 
-/** Seconds as a minutes field shows them. @param {number} seconds */
+/**
+ * Seconds as a minutes field shows them.
+ * @param {number} seconds
+ */
 export function shownMinutes(seconds) {
     return String(Math.round((seconds / 60) * 100) / 100);
 }

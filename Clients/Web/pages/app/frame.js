@@ -74,7 +74,10 @@ export async function act(name, args, hint) {
     return result;
 }
 
-/** Says what went wrong, or nothing any more. @param {string | null} words */
+/**
+ * Says what went wrong, or nothing any more.
+ * @param {string | null} words
+ */
 export function complain(words) {
     problem.textContent = words;
     problem.hidden = words === null;

@@ -15,7 +15,10 @@ export function reasonText(reason) {
     return REASONS[reason] ?? "For you";
 }
 
-/** Whether an item is offered now: switched on, and its window open. @param {Item} item @param {number} now */
+/**
+ * Whether an item is offered now: switched on, and its window open.
+ * @param {Item} item @param {number} now
+ */
 export function isOffered({ available, available_from: from, available_until: until }, now) {
     return available !== false && (from === null || from === undefined || Date.parse(from) <= now)
         && (until === null || until === undefined || now < Date.parse(until));
@@ -36,7 +39,10 @@ export function untilNextWindow(items, now) {
     return least;
 }
 
-/** Letters without case and accents, for searching. @param {string} text */
+/**
+ * Letters without case and accents, for searching.
+ * @param {string} text
+ */
 export function folded(text) {
     return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replaceAll("ß", "ss");
 }

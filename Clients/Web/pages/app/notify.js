@@ -8,7 +8,10 @@ export function permission() {
     return "Notification" in window ? Notification.permission : "unsupported";
 }
 
-/** Browsers want to be asked by a click. @returns {Promise<"unsupported" | NotificationPermission>} */
+/**
+ * Browsers want to be asked by a click.
+ * @returns {Promise<"unsupported" | NotificationPermission>}
+ */
 export async function askPermission() {
     if (permission() !== "default") return permission();
     return Notification.requestPermission();

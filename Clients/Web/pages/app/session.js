@@ -35,17 +35,23 @@ export function millisecondsLeft(session, now) {
     return Math.min(Date.parse(session.ends_at) - now, session.duration_seconds * 1000);
 }
 
-/** A length as the timer shows it: 25:00, 0:07, 240:00. @param {number} seconds */
+/**
+ * A length as the timer shows it: 25:00, 0:07, 240:00.
+ * @param {number} seconds
+ */
 export function clockText(seconds) {
     const whole = Math.max(0, Math.ceil(seconds));
     return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
-/** A length in words: "25 minutes", "1 h 10 min". @param {number} seconds */
+/**
+ * A length in words: "40 s", "25 min", "1 h 10 min".
+ * @param {number} seconds
+ */
 export function lengthText(seconds) {
-    if (seconds < 60) return seconds === 1 ? "1 second" : `${seconds} seconds`;
+    if (seconds > 0 && seconds < 60) return `${seconds} s`;
     const minutes = Math.round(seconds / 60);
-    if (minutes < 60) return minutes === 1 ? "1 minute" : `${minutes} minutes`;
+    if (minutes < 60) return `${minutes} min`;
     return minutes % 60 === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
@@ -80,7 +86,10 @@ export function whatNext(sessions, now) {
     return { mode: row % ROW === 0 ? "long_break" : "break", row };
 }
 
-/** What the suggestion says. @param {{mode: Mode, row: number}} next @param {number} seconds */
+/**
+ * What the suggestion says.
+ * @param {{mode: Mode, row: number}} next @param {number} seconds
+ */
 export function nextText({ mode, row }, seconds) {
     if (mode === "focus") {
         return row === 0 ? "" : `${row} focus ${row === 1 ? "session" : "sessions"} in a row. Ready for the next one?`;

@@ -125,7 +125,10 @@ async function takeBack(conflict) {
     if (result.status !== "applied") complain(result.problem?.detail ?? "Another device changed it again; that stands.");
 }
 
-/** What a lost change meant. @param {Conflict} conflict */
+/**
+ * What a lost change meant.
+ * @param {Conflict} conflict
+ */
 function deedText({ mutation: { name, args }, lost_value: lost }) {
     if (name === "settings.set") return `${args.key}: ${valueText(lost ?? args.value)}`;
     if (name === "settings.delete") return `${args.key}: removed`;
@@ -133,7 +136,10 @@ function deedText({ mutation: { name, args }, lost_value: lost }) {
     return `Focus session: ${verb}`;
 }
 
-/** A value in a few characters. @param {any} value */
+/**
+ * A value in a few characters.
+ * @param {any} value
+ */
 function valueText(value) {
     if (value === null || value === undefined) return "nothing";
     if (typeof value === "object" && "mode" in value && "status" in value) {

@@ -85,7 +85,10 @@ export function mountTimer({ plan, args, changed }) {
         if (gone !== undefined) Object.values(buttons).find((it) => !it.hidden)?.focus();
     }
 
-    /** A session that is no longer live: by its time, or because somebody ended it. @param {Session} session */
+    /**
+     * A session that is no longer live: by its time, or because somebody ended it.
+     * @param {Session} session
+     */
     function over(session) {
         if (session.status !== "active" || millisecondsLeft(session, client.serverNow()) > 1_000) return;
         const focus = session.mode === "focus";
@@ -113,7 +116,10 @@ export function mountTimer({ plan, args, changed }) {
         if (sure) await act("focus.abandon", { id: session.id });
     }
 
-    /** A verb for the session that the user sees, not for one that took its place meanwhile. @param {string} name */
+    /**
+     * A verb for the session that the user sees, not for one that took its place meanwhile.
+     * @param {string} name
+     */
     function of(name) {
         const session = client.read("focus", "active");
         if (session !== undefined) void act(name, { id: session.id });
@@ -128,7 +134,10 @@ export function mountTimer({ plan, args, changed }) {
     return { start, render };
 }
 
-/** A little late rather than early: the second has changed then. @param {number} left */
+/**
+ * A little late rather than early: the second has changed then.
+ * @param {number} left
+ */
 function untilNextSecond(left) {
     if (left <= 0) return 1_000;
     return (left % 1000 || 1000) + 4;
