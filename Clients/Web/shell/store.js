@@ -118,7 +118,7 @@ class IndexedStore {
         let kept = entry;
         await this.#change(account, ["accounts", "queue"], (it, record) => {
             const place = record.seq + 1;
-            kept = { ...entry, mutation: { ...entry.mutation, ...(record.forked ? {} : { seq: place }) } };
+            kept = { ...entry, place, mutation: { ...entry.mutation, ...(record.forked ? {} : { seq: place }) } };
             it.accounts.put({ ...record, seq: place });
             it.queue.put({ account, place, id: entry.mutation.id, entry: kept });
         });

@@ -454,7 +454,8 @@ function abort(turn) {
 /** @param {Turn} turn @param {import("./types.js").Connection} connection */
 function say(turn, connection) {
     if (turn.state.connection === connection) return;
-    if (turn.state.connection === "starting" || turn.state.connection === "offline") turn.emit({ type: "conflicts" });
+    const back = turn.state.connection === "starting" || turn.state.connection === "offline";
+    if (back && connection !== "offline") turn.emit({ type: "conflicts" });
     turn.state.connection = connection;
     turn.changed();
     turn.emit({ type: "tell", message: { type: "connection", connection } });

@@ -219,8 +219,8 @@ function catchUp(turn, message) {
     for (const entry of mine.values()) {
         state.entries = [...state.entries, entry];
         if (!entry.kept) continue;
-        const { mutation, made, hint } = entry;
-        const kept = { mutation, made, ...(hint === undefined ? {} : { hint }) };
+        const { mutation, made, hint, place } = entry;
+        const kept = { mutation, made, hint, place };
         turn.emit({ type: "tell", message: { type: "queued", entry: kept, age: entry.at === null ? 0 : turn.now - entry.at } });
     }
     show(turn);

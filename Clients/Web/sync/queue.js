@@ -60,7 +60,8 @@ export function kept(turn, kept, at) {
     const shown = state.entries.some((entry) => entry.mutation.id === id);
     if (!shown) return enqueue(turn, entryOf(kept, at, true));
     state.entries = state.entries.map((entry) => entry.mutation.id === id
-        ? { ...entry, kept: true, mutation: { ...entry.mutation, ...kept.mutation, args: entry.mutation.args } } : entry);
+        ? { ...entry, kept: true, place: kept.place, mutation: { ...entry.mutation, ...kept.mutation, args: entry.mutation.args } } : entry);
+    sort(turn);
 }
 
 /**
@@ -135,9 +136,33 @@ function sizeOf(mutation) {
  * @param {Turn} turn @param {Entry} entry
  */
 export function enqueue(turn, entry) {
-    if (turn.state.entries.some((it) => it.mutation.id === entry.mutation.id)) return;
+    const { state } = turn;
+    if (state.entries.some((it) => it.mutation.id === entry.mutation.id)) return;
     add(turn, entry);
+    sort(turn);
     turn.changed();
+}
+
+/**
+ * Brings what was not sent yet into the store's order: another tab's may be heard of late.
+ * @param {Turn} turn
+ */
+function sort(turn) {
+    const { entries } = turn.state;
+    const places = entries.map((entry) => entry.sent ? -1 : entry.place ?? Infinity);
+    if (places.every((place, at) => at === 0 || places[at - 1] <= place)) return;
+    const sent = entries.filter((entry) => entry.sent);
+    const rest = entries.filter((entry) => !entry.sent);
+    turn.state.entries = [...sent, ...rest.sort((one, other) => order(one.place, other.place))];
+    show(turn);
+}
+
+/**
+ * @param {number | undefined} one
+ * @param {number | undefined} other
+ */
+function order(one = Infinity, other = Infinity) {
+    return one === other ? 0 : one - other;
 }
 
 /**

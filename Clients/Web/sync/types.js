@@ -55,6 +55,7 @@
  * @property {Mutation} mutation
  * @property {number} made  the server's clock when it was made, in milliseconds
  * @property {any} [hint]
+ * @property {number} [place]  in the store's order
  * @property {number | null} at  this page's stopwatch when it was made; null: that stopwatch is gone
  * @property {import("./optimistic.js").Effect[]} effects  what it shows
  * @property {number} bytes  of its JSON
@@ -65,7 +66,10 @@
  * @property {boolean} answered  its result is there; it is no longer in the queue
  */
 
-/** @typedef {{mutation: Mutation, made: number, hint?: any}} Kept  an entry as the store has it */
+/**
+ * An entry as the store has it.
+ * @typedef {{mutation: Mutation, made: number, hint?: any, place?: number}} Kept  `place`: in the store's order
+ */
 
 /** @typedef {{id: string, name: string, kind: string, online: boolean}} Present */
 
