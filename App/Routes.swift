@@ -4,6 +4,7 @@ import Focus
 import Foundation
 import HTTPTypes
 import Hummingbird
+import Market
 import NIOCore
 import NIOHTTP1
 import Persistence
@@ -20,6 +21,8 @@ struct Routes: Sendable {
     let settings: any SettingsRepository
     let focus: any FocusRepository
     let clockwork: Clockwork
+    let market: any MarketRepository
+    let arrivals: Arrivals
     let sync: any SyncRepository
     let reader: SyncReader
     let door: MutationDoor
@@ -41,12 +44,13 @@ struct Routes: Sendable {
         AccountsRoutes(
             repository: accounts, authenticator: authenticator,
             hasher: PasswordHasher(cost: configuration.passwordCost), feed: feed,
-            attemptsPerMinute: configuration.signInAttemptsPerMinute
+            attemptsPerMinute: configuration.signInAttemptsPerMinute, onSignIn: { await arrivals.signedIn($0) }
         ).add(to: api, authenticated: authenticated)
         SettingsRoutes(repository: settings, door: door).add(to: authenticated)
         FocusRoutes(repository: focus, door: door, clockwork: clockwork).add(to: authenticated)
+        MarketRoutes(repository: market, door: door).add(to: authenticated)
         SyncRoutes(repository: sync, reader: reader, door: door, pollAfterMilliseconds: pollAfter)
-            .add(to: authenticated)
+            .add(to: authenticated.group().add(middleware: ArrivalMiddleware(arrivals: arrivals)))
         api.get("realtime", use: withoutUpgrade)
         Operations(database: database, feed: feed, metrics: metrics, home: home, migrations: migrations).add(to: router)
         try WebApp(home: home, authenticator: authenticator, accounts: accounts, settings: settings).add(to: router)
@@ -103,6 +107,7 @@ struct Routes: Sendable {
         do {
             guard let caller = try await authenticator.caller(bearing: token) else { return .badToken }
             _ = try await authenticator.slide(caller)
+            try await arrivals.note(caller.user)
             return .caller(caller)
         } catch {
             return .refused

@@ -6,6 +6,7 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import Logging
+import Market
 import NIOCore
 import NIOPosix
 import Persistence
@@ -110,15 +111,18 @@ struct Server {
         let sync = PostgresSync(database: database)
         let settings = PostgresSettings(database: database)
         let focus = PostgresFocus(database: database, expirySeconds: configuration.pauseExpirySeconds)
+        let market = PostgresMarket(database: database)
         let accounts = PostgresAccounts(database: database)
         let feed = ChangeFeed()
         let clock = ServerClock()
         let reader = SyncReader(repository: sync, feed: feed, clock: clock)
         let door = MutationDoor(
-            verbs: SettingsMutations(repository: settings).verbs + FocusMutations(repository: focus).verbs,
+            verbs: SettingsMutations(repository: settings).verbs + FocusMutations(repository: focus).verbs
+                + MarketMutations(repository: market).verbs,
             repository: sync, feed: feed)
         let clockwork = Clockwork(
             repository: focus, feed: feed, loop: MultiThreadedEventLoopGroup.singleton.next(), logger: logger)
+        let arrivals = Arrivals(feed: feed, clock: clock) { try await market.arrive($0) }
         let authenticator = Authenticator(
             repository: accounts, origins: OriginPolicy(allowed: configuration.allowedOrigins),
             sessionDays: configuration.sessionDays)
@@ -130,6 +134,7 @@ struct Server {
                     guard let token = SessionToken(token), let caller = try await authenticator.caller(bearing: token)
                     else { return nil }
                     _ = try await authenticator.slide(caller)
+                    try await arrivals.note(caller.user)
                     return caller
                 },
                 push: { json, caller in
@@ -143,11 +148,14 @@ struct Server {
         hub.report(to: presence)
         let bus = HintBus(
             process: process, feed: feed, incoming: Self.incoming(database), logger: logger,
-            send: { try await database.notify($0) }, onEstablished: { survey.ask() })
+            send: { try await database.notify($0) }, onEstablished: {
+                survey.ask()
+                clockwork.look()
+            })
         let routes = Routes(
             configuration: configuration, home: home, authenticator: authenticator, accounts: accounts,
-            settings: settings, focus: focus, clockwork: clockwork, sync: sync, reader: reader, door: door, feed: feed,
-            database: database,
+            settings: settings, focus: focus, clockwork: clockwork, market: market, arrivals: arrivals, sync: sync,
+            reader: reader, door: door, feed: feed, database: database,
             metrics: metrics, migrations: try Migrator(url: url, folder: home.migrations).migrations.map(\.name))
         let listening = Listening()
         application = Application(

@@ -1,5 +1,5 @@
 package import API
-import Foundation
+package import Foundation
 import HTTPTypes
 package import Hummingbird
 package import Sync
@@ -10,20 +10,24 @@ package struct AccountsRoutes: Sendable {
     private let authenticator: Authenticator
     private let hasher: PasswordHasher
     private let feed: ChangeFeed
+    private let onSignIn: @Sendable (UUID) async -> Void
     private let attemptsByAddress: RateLimiter<String>
     private let attemptsByEmail: RateLimiter<String>
     private let registrationsByAddress: RateLimiter<String>
 
-    /// - Parameter attemptsPerMinute: sign-ins, of an address and of an e-mail each; six times as many registrations of an
-    ///   address, which guess nothing but cost a hash. 0: no limit.
+    /// - Parameters:
+    ///   - attemptsPerMinute: sign-ins, of an address and of an e-mail each; six times as many registrations of an
+    ///     address, which guess nothing but cost a hash. 0: no limit.
+    ///   - onSignIn: is told who has signed in, before he is answered.
     package init(
         repository: any AccountsRepository, authenticator: Authenticator, hasher: PasswordHasher, feed: ChangeFeed,
-        attemptsPerMinute: Int
+        attemptsPerMinute: Int, onSignIn: @escaping @Sendable (UUID) async -> Void = { _ in }
     ) {
         self.repository = repository
         self.authenticator = authenticator
         self.hasher = hasher
         self.feed = feed
+        self.onSignIn = onSignIn
         attemptsByAddress = RateLimiter(perMinute: attemptsPerMinute)
         attemptsByEmail = RateLimiter(perMinute: attemptsPerMinute)
         registrationsByAddress = RateLimiter(perMinute: attemptsPerMinute * 6)
@@ -98,6 +102,7 @@ package struct AccountsRoutes: Sendable {
         let token = SessionToken.make()
         let session = try await repository.openSession(
             for: known.user, device: body.device, tokenHash: token.hash, days: authenticator.sessionDays)
+        await onSignIn(known.user.id)
         return answer(session, token, .ok, context)
     }
 

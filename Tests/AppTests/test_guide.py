@@ -20,4 +20,4 @@ def test_every_command_of_the_guide_works(shared_server: Server, tmp_path: Path)
         env={**os.environ, "LOCKSTEP": shared_server.url}, timeout=60, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     # Blanks between the members mean nothing.
-    assert done.stdout.replace(" ", "").count('"key":"theme","value":"dark","version":1') == 2
+    assert done.stdout.replace(" ", "").count('"key":"theme","value":"dark","version":2') == 2

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from harness import Client, Server
+from harness import Client, Server, documents
 
 
 def test_settings_come_sorted_with_the_head_as_etag(user: Client) -> None:
@@ -27,7 +27,7 @@ def test_settings_come_sorted_with_the_head_as_etag(user: Client) -> None:
 def test_any_json_comes_back_value_for_value(user: Client, value: object) -> None:
     user.set("k", value)
     assert user.setting("k")["value"] == value
-    assert user.pull()["documents"][0]["value"] == value
+    assert documents(user.pull())[0]["value"] == value
 
 
 def test_the_same_value_changes_no_version(user: Client) -> None:

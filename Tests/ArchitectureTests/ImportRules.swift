@@ -22,6 +22,7 @@ enum ImportRules {
         "Accounts": Room(ours: ["API", "Sync"], others: edge.union(["NIOPosix", "Crypto", "CryptoExtras"])),
         "Settings": Room(ours: ["API", "Sync"], others: edge),
         "Focus": Room(ours: ["API", "Sync"], others: edge.union(["ServiceLifecycle"])),
+        "Market": Room(ours: ["API", "Sync"], others: edge),
         "Realtime": Room(
             ours: ["API", "Sync"],
             others: [
@@ -29,11 +30,11 @@ enum ImportRules {
                 "NIOWebSocket", "ServiceLifecycle", "DequeModule", "AsyncAlgorithms", "Logging", "Metrics",
             ]),
         "Persistence": Room(
-            ours: ["CLibPQ", "API", "Sync", "Accounts", "Settings", "Focus"],
+            ours: ["CLibPQ", "API", "Sync", "Accounts", "Settings", "Focus", "Market"],
             others: ["Logging", "Crypto", "ServiceLifecycle", "DequeModule", "Metrics"]),
         "CLibPQ": Room(ours: [], others: []),
         "App": Room(
-            ours: ["API", "Sync", "Accounts", "Settings", "Focus", "Realtime", "Persistence"],
+            ours: ["API", "Sync", "Accounts", "Settings", "Focus", "Market", "Realtime", "Persistence"],
             others: edge.union([
                 "HummingbirdCore", "NIOPosix", "NIOHTTP1", "ServiceLifecycle", "UnixSignals", "Crypto", "Metrics",
                 "ArgumentParser", "Configuration",

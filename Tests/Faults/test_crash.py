@@ -86,7 +86,7 @@ def test_an_answer_that_was_lost_is_given_again_after_kill_9(
     answer = phone.push(change, cursor=cursor)
     (result,) = answer["results"]
     assert (result["status"], result["replayed"], result["document"]["value"]) == ("applied", True, "dark")
-    assert [document["id"] for document in answer["documents"]] == ["theme"] and result["version"] == 1
+    assert [document["id"] for document in answer["documents"]] == ["theme"]
     phone.close()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import Client, Cluster, Server, eventually
+from harness import Client, Cluster, Server, documents, eventually
 
 
 @pytest.mark.parametrize("new_timeline", [True, False], ids=["by a recovery", "by copying the files"])
@@ -25,7 +25,7 @@ def test_after_a_file_level_backup_was_put_back(
     # As many changes again: the head stands where the old cursor does.
     client.set("other", 1)
     pull = client.pull(cursor)
-    assert pull["reset"] is True and {d["id"] for d in pull["documents"]} == {"kept", "other"}
+    assert pull["reset"] is True and {d["id"] for d in documents(pull)} == {"kept", "other"}
     assert client.pull(pull["cursor"])["reset"] is False
 
 

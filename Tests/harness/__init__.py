@@ -3,7 +3,7 @@
 Everything here starts the real thing. Waiting is always for an event with a deadline, never for a guessed time.
 """
 
-from .client import Client, Refused, mutation
+from .client import Client, Refused, documents, mutation
 from .postgres import Cluster, Database
 from .proxy import Proxy
 from .realtime import Closed, Realtime
@@ -14,5 +14,5 @@ from .wire import RawHTTP, RawSocket, frame
 
 __all__ = [
     "Client", "Closed", "Cluster", "Database", "Proxy", "RawHTTP", "RawSocket", "Realtime", "Refused", "Replica",
-    "Server", "eventually", "frame", "free_port", "lockstep", "mutation",
+    "Server", "documents", "eventually", "frame", "free_port", "lockstep", "mutation",
 ]

@@ -36,6 +36,11 @@ def mutation(
             **{member: value for member, value in optional.items() if value is not None}}
 
 
+def documents(answer: dict[str, Any], collection: str = "settings") -> list[dict[str, Any]]:
+    """The documents of one collection in an answer or a frame, in their order."""
+    return [document for document in answer["documents"] if document["collection"] == collection]
+
+
 class Client:
     """One device of one user. `request` gives any answer back; the named verbs raise Refused unless it was good."""
 

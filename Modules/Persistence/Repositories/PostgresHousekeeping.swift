@@ -47,6 +47,16 @@ package struct PostgresHousekeeping: Service {
                 """, "settings"
         ) { "SELECT settings_purge(\($0), clock_timestamp() - make_interval(days => \(days)::integer))" }
         await each(
+            of: """
+                SELECT user_id FROM user_inventory
+                WHERE emptied_at < clock_timestamp() - make_interval(days => \(days)::integer)
+                UNION SELECT p.user_id FROM market_personal_items p
+                WHERE p.deleted_at < clock_timestamp() - make_interval(days => \(days)::integer) AND NOT EXISTS (
+                    SELECT FROM user_inventory v
+                    WHERE v.user_id = p.user_id AND v.item_id = p.id AND v.quantity > 0)
+                """, "market"
+        ) { "SELECT market_purge(\($0), clock_timestamp() - make_interval(days => \(days)::integer))" }
+        await each(
             of: "SELECT DISTINCT user_id FROM sync_conflicts WHERE at < clock_timestamp() - interval '90 days'",
             "conflicts"
         ) { "DELETE FROM sync_conflicts WHERE user_id = \($0) AND at < clock_timestamp() - interval '90 days'" }

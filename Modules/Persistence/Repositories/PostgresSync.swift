@@ -56,9 +56,12 @@ package struct PostgresSync: SyncRepository {
     private static let collections: [SQL] = [
         "SELECT 'settings', key, value, version, 0, 0, 0, NULL, NULL FROM user_settings",
         "SELECT 'focus', id, value, version, 0, 0, 0, NULL, NULL FROM focus_documents",
+        "SELECT collection, id, value, version, 0, 0, 0, NULL, NULL FROM market_documents",
     ]
     /// The same of what all users share: (id, value, version).
-    private static let sharedCollections: [SQL] = []
+    private static let sharedCollections: [SQL] = [
+        "SELECT 'items', id, value, version, 0, 0, 0, NULL, NULL FROM market_item_documents"
+    ]
 
     /// The heads as a row without collection, then the documents: their id stands in the column of the epoch.
     private static func changes(_ user: UUID, beyond place: Place) -> SQL {

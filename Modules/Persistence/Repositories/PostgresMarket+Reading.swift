@@ -1,0 +1,142 @@
+package import API
+package import FoundationEssentials
+package import Market
+package import Sync
+
+extension PostgresMarket {
+    package func overview(
+        of user: UUID
+    ) async throws -> (items: [RawJSON], recommendations: [RawJSON], wallet: RawJSON) {
+        let rows = try await database.answering {
+            try await $0.read(
+                """
+                SELECT 1 AS part, body FROM (\(sql: Self.list(user, ItemFilter(), after: nil, limit: 100))) AS items
+                UNION ALL SELECT 2, body FROM (\(sql: Self.recommended(user))) AS recommendations
+                UNION ALL SELECT 3, body FROM (\(sql: Self.wallet(user))) AS wallet
+                """)
+        }
+        var items: [RawJSON] = []
+        var recommendations: [RawJSON] = []
+        var wallet: RawJSON?
+        for row in rows {
+            switch try row.decode("part", as: Int.self) {
+            case 1: items.append(try row.decode("body"))
+            case 2: recommendations.append(try row.decode("body"))
+            default: wallet = try row.decode("body")
+            }
+        }
+        guard let wallet else { throw Problem.unauthenticated }
+        return (items, recommendations, wallet)
+    }
+
+    package func items(
+        of user: UUID, _ filter: ItemFilter, after place: ItemPlace?, limit: Int
+    ) async throws -> Page<ItemPlace> {
+        let rows = try await database.answering {
+            try await $0.read(Self.list(user, filter, after: place, limit: limit + 1))
+        }
+        return try Self.page(rows, limit) { ItemPlace(nameKey: try $0.decode("name_key"), id: try $0.decode("id")) }
+    }
+
+    package func item(_ id: UUID, of user: UUID) async throws -> (version: Version, body: RawJSON)? {
+        let rows = try await database.answering {
+            try await $0.read("SELECT version, body FROM market_items_of(\(user)) WHERE id = \(id)")
+        }
+        return try rows.first.map { (try $0.decode("version"), try $0.decode("body")) }
+    }
+
+    package func categories(of user: UUID) async throws -> [Market.Category] {
+        let rows = try await database.answering {
+            try await $0.read(
+                """
+                SELECT category, count(*) AS items FROM market_items_of(\(user)) WHERE available
+                GROUP BY category ORDER BY market_fold(category), category
+                """)
+        }
+        return try rows.map { Market.Category(name: try $0.decode("category"), items: try $0.decode("items")) }
+    }
+
+    package func inventory(of user: UUID) async throws -> [RawJSON] {
+        try await bodies(
+            """
+            SELECT inventory_row(v) AS body FROM user_inventory v WHERE user_id = \(user) AND quantity > 0
+            ORDER BY purchased_at DESC, item_id
+            """)
+    }
+
+    package func wallet(of user: UUID) async throws -> (version: Version, body: RawJSON) {
+        let rows = try await database.answering { try await $0.read(Self.wallet(user)) }
+        guard let row = rows.first else { throw Problem.unauthenticated }
+        return (try row.decode("version"), try row.decode("body"))
+    }
+
+    package func transactions(of user: UUID, before number: Int64?, limit: Int) async throws -> Page<Int64> {
+        let rows = try await database.answering {
+            try await $0.read(
+                """
+                SELECT seq, transaction_body(t) AS body FROM market_transactions t
+                WHERE user_id = \(user) AND seq < coalesce(\(number), 9223372036854775807)
+                ORDER BY seq DESC LIMIT \(limit + 1)
+                """)
+        }
+        return try Self.page(rows, limit) { try $0.decode("seq") }
+    }
+
+    package func rewards(of user: UUID) async throws -> [RawJSON] {
+        try await bodies(
+            """
+            SELECT reward_body(w) AS body FROM user_rewards w WHERE user_id = \(user) ORDER BY created_at DESC, id DESC
+            """)
+    }
+
+    package func recommendations(of user: UUID) async throws -> [RawJSON] {
+        try await bodies(Self.recommended(user))
+    }
+
+    private func bodies(_ statement: SQL) async throws -> [RawJSON] {
+        try await database.answering { try await $0.read(statement) }.map { try $0.decode("body") }
+    }
+
+    /// One more row than the limit says that there is a next part.
+    private static func page<Place>(_ rows: Rows, _ limit: Int, _ place: (Row) throws -> Place) throws -> Page<Place> {
+        let shown = rows.prefix(limit)
+        return Page(
+            bodies: try shown.map { try $0.decode("body") },
+            next: rows.count > limit ? try shown.last.map(place) : nil)
+    }
+
+    private static func list(_ user: UUID, _ filter: ItemFilter, after place: ItemPlace?, limit: Int) -> SQL {
+        """
+        SELECT i.id, i.name_key, i.body FROM market_items_of(\(user)) i
+        WHERE i.available
+            AND (\(filter.category) IS NULL OR i.category = \(filter.category))
+            AND (\(filter.rarity?.rawValue) IS NULL OR i.rarity = \(filter.rarity?.rawValue))
+            AND NOT EXISTS (SELECT FROM unnest(\(filter.words)) w WHERE strpos(i.search, market_fold(w)) = 0)
+            AND (\(place?.id) IS NULL OR (i.name_key, i.id) > (\(place?.nameKey) COLLATE "C", \(place?.id)))
+        ORDER BY i.name_key, i.id LIMIT \(limit)
+        """
+    }
+
+    /// A user without a row has an empty wallet; nobody has none.
+    private static func wallet(_ user: UUID) -> SQL {
+        """
+        SELECT coalesce(w.version, 0) AS version, wallet_body(coalesce(w.total_coins, 0), coalesce(w.earned_coins, 0),
+            coalesce(w.spent_coins, 0), coalesce(w.version, 0)) AS body
+        FROM sync_heads h LEFT JOIN user_wallet w ON w.user_id = h.user_id WHERE h.user_id = \(user)
+        """
+    }
+
+    /// What was computed, less what cannot be bought at this moment: the same conditions as a purchase of one piece.
+    private static func recommended(_ user: UUID) -> SQL {
+        """
+        SELECT json_build_object('item_id', i.id, 'score', m.score, 'reason', m.reason, 'item', i.body) AS body
+        FROM market_recommendations m JOIN market_items_of(\(user)) i ON i.id = m.item_id
+        LEFT JOIN user_inventory v ON v.user_id = m.user_id AND v.item_id = m.item_id
+        LEFT JOIN user_wallet w ON w.user_id = m.user_id
+        WHERE m.user_id = \(user) AND purchase_refusal(
+            clock_timestamp(), i.available, i.available_from, i.available_until, i.cost_coins, NULL,
+            coalesce(v.quantity, 0), i.max_per_user, i.stock_remaining, 1, coalesce(w.total_coins, 0)) IS NULL
+        ORDER BY m.score DESC, i.name_key, i.id LIMIT 50
+        """
+    }
+}
