@@ -138,6 +138,7 @@ export function toast(words, offer) {
  * @property {string} yes
  * @property {string} [no]
  * @property {string} testId  of the button that says yes
+ * @property {() => boolean} [ready]  whether yes can be said now
  */
 
 /**
@@ -145,7 +146,7 @@ export function toast(words, offer) {
  * @param {Question} question
  * @returns {Promise<boolean>}
  */
-export function ask({ title, text, yes, no = "Cancel", testId }) {
+export function ask({ title, text, yes, no = "Cancel", testId, ready = () => true }) {
     const dialog = /** @type {HTMLDialogElement} */ (byId("ask"));
     if (dialog.open) return Promise.resolve(false);
     byId("ask-title").textContent = title;
@@ -159,7 +160,7 @@ export function ask({ title, text, yes, no = "Cancel", testId }) {
         const { signal } = done;
         button.addEventListener("click", (event) => {
             // The second click of a double click that opened the dialog means nothing here.
-            if (event.detail <= 1) dialog.close("yes");
+            if (event.detail <= 1 && ready()) dialog.close("yes");
         }, { signal });
         dialog.addEventListener("close", () => {
             done.abort();
