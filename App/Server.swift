@@ -30,6 +30,7 @@ struct Server {
         do {
             let url = configuration.databaseURL ?? postgres?.url ?? ""
             try await prepare(url, home, migrate: migrate, postgres, logger)
+            if configuration.seedDemo { try await seed(url, home, logger) }
             let server = try Server(configuration, url: url, home: home, metrics: metrics, logger: logger)
             try await server.serve()
         } catch {
@@ -89,6 +90,19 @@ struct Server {
             logger.warning("The data folder is a copy; every device will read everything anew")
             try await migrator.beginNewEpoch()
             postgres.acceptRestore()
+        }
+    }
+
+    /// Fills an empty catalogue with the demo's; one that holds anything is left alone.
+    private static func seed(_ url: String, _ home: Home, _ logger: Logger) async throws {
+        guard let file = FileManager.default.contents(atPath: home.demoCatalogue) else {
+            logger.warning("There is no demo catalogue to seed", metadata: ["file": .string(home.demoCatalogue)])
+            return
+        }
+        let catalogue = try Catalogue(file: Array(file))
+        let seeded = try await PostgresCatalogue(url: url).bring(to: catalogue, .writeIfEmpty)
+        if seeded.shared != nil {
+            logger.info("Seeded the demo catalogue", metadata: ["items": "\(catalogue.items.count)"])
         }
     }
 

@@ -50,6 +50,11 @@ package final class HintBus: Service {
         feed.listen { [weak self] event in self?.gather(event) }
     }
 
+    /// What another program that moved the shared sequence says to the processes that run.
+    package static func notice(shared version: Version, from sender: UUID) -> String {
+        "\(sender.text) h\(version)"
+    }
+
     private func gather(_ event: ChangeFeed.Event) {
         outgoing.withLock { state in
             switch event {
@@ -118,6 +123,11 @@ package final class HintBus: Service {
             default: logger.debug("Unknown word on the bus")
             }
         }
+    }
+
+    /// The same of one that changed a user's documents.
+    package static func notice(of user: UUID, at version: Version, from sender: UUID) -> String {
+        "\(sender.text) u\(user.text):\(version)"
     }
 
     private func speak() async {
