@@ -9,7 +9,8 @@ import { lengthText } from "./session.js";
  * @returns {Element[]}
  */
 export function monthChart(days) {
-    const most = Math.max(1, ...days.map((it) => it.focus_seconds));
+    const longest = Math.max(0, ...days.map((it) => it.focus_seconds));
+    const most = Math.max(1, longest);
     const total = days.reduce((sum, it) => sum + it.focus_seconds, 0);
     const width = 300;
     const step = width / Math.max(1, days.length);
@@ -23,8 +24,9 @@ export function monthChart(days) {
     const first = days[0];
     const last = days[days.length - 1];
     const title = `Focus on each of the last ${days.length} days`;
+    const words = `${lengthText(total)} in all; the longest day has ${lengthText(longest)}.`;
     return [
-        picture("month", title, `${lengthText(total)} in all; the longest day has ${lengthText(most)}.`, "0 0 300 102", bars),
+        picture("month", title, words, "0 0 300 102", bars),
         element("p", { class: "axis hint", "aria-hidden": "true" },
             element("span", {}, first === undefined ? "" : dayText(first.date)),
             element("span", {}, last === undefined ? "" : dayText(last.date))),
@@ -60,7 +62,8 @@ export function balanceChart(movements) {
 /** @param {string} id @param {string} title @param {string} words @param {string} box @param {Element[]} shapes */
 function picture(id, title, words, box, shapes) {
     return drawing("svg", {
-        viewBox: box, role: "img", "aria-labelledby": `${id}-chart-title ${id}-chart-words`, preserveAspectRatio: "none",
+        viewBox: box, role: "img", preserveAspectRatio: "none",
+        "aria-labelledby": `${id}-chart-title`, "aria-describedby": `${id}-chart-words`,
     }, drawing("title", { id: `${id}-chart-title` }, title), drawing("desc", { id: `${id}-chart-words` }, words), ...shapes);
 }
 

@@ -60,8 +60,11 @@ function planned() {
 function suggest() {
     if (chosen) return;
     const next = whatNext(history, client.serverNow()).mode;
+    const length = shownMinutes(usualSeconds(next, client.read));
+    if (mode() === next && minutes.value === length) return;
     for (const option of modes) option.checked = option.value === next;
-    minutes.value = shownMinutes(usualSeconds(next, client.read));
+    minutes.value = length;
+    timer.render();
 }
 
 // What was done
@@ -150,6 +153,7 @@ form.addEventListener("change", (event) => {
 });
 minutes.addEventListener("input", () => {
     chosen = true;
+    wrong(minutes, null);
     timer.render();
 });
 form.addEventListener("submit", (event) => {
@@ -181,17 +185,15 @@ byId("notify").addEventListener("click", async () => {
     renderNotifications();
 });
 
-let known = false;
 let reached = false;
 follow(() => {
     const { ready, connection } = client.status();
     const live = client.read("focus", "active") !== undefined;
     show(form, !live || byId("timer").dataset.state === "up");
-    if (ready && !known) suggest();
-    known = ready;
+    if (live) chosen = false;
+    else if (ready) suggest();
     const now = connection === "realtime" || connection === "polling";
     if (now && !reached) void refresh();
     reached = now;
     renderNotifications();
-    if (live) chosen = false;
 });
