@@ -1,6 +1,6 @@
 // The app without network. Served as /sw.js, with the version and the list of its files filled in: their content decides
 // the version, so that a new release is a new worker. It keeps the app's own files and pages as they are for nobody in
-// particular; of a user it keeps how his pages look (theme and accessibility), until he signs out, and nothing else.
+// particular. How a user's pages look (theme, accessibility) they put beside that themselves, until he signs out.
 
 /** @type {any} */
 const worker = self;
@@ -40,24 +40,24 @@ worker.addEventListener("fetch", (/** @type {any} */ event) => {
 /** @param {any} event @param {string} page */
 async function openPage(event, page) {
     const online = await withinPatience(event.request);
-    if (online !== null && online.status < 500) {
-        // A signed-in user's page, not the way to the sign-in.
-        if (online.status === 200 && !online.redirected) event.waitUntil(keepLook(online.clone()));
-        return online;
-    }
+    if (online !== null && online.status < 500) return online;
     const look = await (await caches.open(LOOK)).match("/look");
     const kept = await (await caches.open(VERSION)).match(`/web/pages/${page}.html`);
     // Nobody is signed in here: no page of the app.
     if (look === undefined || kept === undefined) return online ?? Response.error();
     if (event.resultingClientId) offline.add(event.resultingClientId);
-    const [tag, text] = await Promise.all([look.text(), kept.text()]);
-    return new Response(text.replace(/<html[^>]*>/, () => tag), { headers: kept.headers });
+    const [{ theme, dark, accessibility }, text] = await Promise.all([look.json(), kept.text()]);
+    const tag = `<html lang="en" data-theme="${dark ? "dark" : "light"}" data-theme-choice="${word(theme)}" `
+        + `data-accessibility="${word(accessibility)}">`;
+    return new Response(text.replace(/<html[^>]*>/, tag), { headers: kept.headers });
 }
 
-/** The first tag of a page says how it looks to its user. @param {Response} page */
-async function keepLook(page) {
-    const tag = /<html[^>]*>/.exec(await page.text())?.[0];
-    if (tag !== undefined) await (await caches.open(LOOK)).put("/look", new Response(tag));
+/**
+ * Letters, and nothing that could end an attribute.
+ * @param {unknown} text
+ */
+function word(text) {
+    return String(text).replace(/[^a-z_ ]/g, "");
 }
 
 /** @param {any} event @param {string} path */

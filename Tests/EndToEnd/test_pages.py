@@ -178,13 +178,15 @@ def everywhere(device: Callable[..., Device], email: str) -> Iterator[Callable[[
     yield looks
 
 
-@pytest.mark.parametrize("path", ["/", "/login", "/app/settings", "/app/nothing-here"])
+@pytest.mark.parametrize("path", [
+    "/", "/login", "/app/today", "/app/focus", "/app/market", "/app/devices", "/app/settings", "/app/nothing-here"])
 def test_every_page_is_accessible_and_fits_in_every_look(
     everywhere: Callable[[str], Iterator[Device]], path: str,
 ) -> None:
     for browser in everywhere(path):
-        if path == "/app/settings":
+        if path.startswith("/app/") and path != "/app/nothing-here":
             browser.expect_state("realtime")
+            browser.page.wait_for_load_state("networkidle")
         results = Axe().run(browser.page)
         assert results.violations_count == 0, results.generate_report()
         wider = browser.page.evaluate("document.documentElement.scrollWidth - innerWidth")

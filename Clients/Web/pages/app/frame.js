@@ -28,9 +28,30 @@ async function signedOut() {
     location.replace("/login?notice=ended");
 }
 
-/** Without it, the app's pages are not shown while there is no network: nobody is signed in here. */
+// How the pages look, for the service worker: what it shows without network looks so from the first moment. Where this
+// is not, nobody is signed in, and the worker shows no page of the app.
+const LOOK = "lockstep-look";
+let lookKept = "";
+/** @type {Promise<unknown>} */
+let keeping = Promise.resolve();
+let forgotten = false;
+
+function keepLook() {
+    const { theme, themeChoice, accessibility = "" } = root.dataset;
+    // What the choice resolves to is written a moment after the choice.
+    const dark = themeChoice === "dark" || (themeChoice !== "light" && theme === "dark");
+    const now = JSON.stringify({ theme: themeChoice, dark, accessibility });
+    if (now === lookKept || forgotten || !("caches" in globalThis)) return;
+    lookKept = now;
+    keeping = keeping.then(async () => {
+        if (!forgotten) await (await caches.open(LOOK)).put("/look", new Response(now));
+    }).catch(() => undefined);
+}
+
 export async function forgetLook() {
-    await globalThis.caches?.delete("lockstep-look").catch(() => false);
+    forgotten = true;
+    await keeping;
+    await globalThis.caches?.delete(LOOK).catch(() => false);
 }
 
 /**
@@ -101,6 +122,7 @@ function render() {
         root.dataset.themeChoice = String(client.read("settings", "theme") ?? "system");
         const accessibility = client.read("settings", "accessibility") ?? {};
         root.dataset.accessibility = NAMES.filter((name) => accessibility[name] === true).join(" ");
+        keepLook();
         say(coins, String(client.read("wallet", "coins")?.total_coins ?? 0));
     }
     renderStatus(status);
