@@ -1,48 +1,50 @@
 // Whether the browser's store has room for a change: where it has, a change shows at once; where it may not, only once it is
-// kept.
+// kept. What browsers say about it is a round figure, so a reserve is written: while it stands there is room, and when a
+// write fails it makes some.
 
-// The browser's own figures are padded, and its bookkeeping takes some.
-const SPARE_BYTES = 1024 * 1024;
-// Measured anew after so many bytes, or so long.
+/** @typedef {import("./store.js").Store} Store */
+
+// Written anew after so many bytes of other things, or when a change is made after so long.
 const STALE_BYTES = 128 * 1024;
-const STALE_MS = 30_000;
+const STALE_MS = 60_000;
 
 export class Room {
-    /** Where the browser does not say, the store is trusted until it refuses. */
-    #left = Infinity;
+    #store;
+    #reserved = false;
     #usedSince = 0;
-    #measuredAt = -Infinity;
-    #measuring = false;
+    #reservedAt = -Infinity;
+    #busy = false;
 
-    get enough() {
-        if (performance.now() - this.#measuredAt > STALE_MS) this.measure();
-        return this.#left - this.#usedSince > SPARE_BYTES;
+    /** @param {Store} store */
+    constructor(store) {
+        this.#store = store;
+        void this.#reserve();
     }
 
-    /** @param {number} bytes */
+    /** Whether the next change is sure to be kept. */
+    get enough() {
+        if (this.#usedSince > STALE_BYTES || performance.now() - this.#reservedAt > STALE_MS) void this.#reserve();
+        return this.#reserved;
+    }
+
+    /** @param {number} bytes  written since */
     used(bytes) {
         this.#usedSince += bytes;
-        if (this.#usedSince > STALE_BYTES) this.measure();
     }
 
-    /** The store has refused a write. */
-    refused() {
-        this.#left = 0;
-        this.#measuredAt = performance.now();
+    /** A write failed: what the reserve held is free for a second attempt. */
+    async makeRoom() {
+        this.#reserved = false;
+        this.#reservedAt = performance.now();
+        await this.#store.release();
     }
 
-    async measure() {
-        if (this.#measuring || navigator.storage?.estimate === undefined) return;
-        this.#measuring = true;
-        this.#measuredAt = performance.now();
-        try {
-            const { quota = Infinity, usage = 0 } = await navigator.storage.estimate();
-            this.#left = quota - usage;
-            this.#usedSince = 0;
-        } catch {
-            // Not said: what was believed stands.
-        } finally {
-            this.#measuring = false;
-        }
+    async #reserve() {
+        if (this.#busy) return;
+        this.#busy = true;
+        this.#reserved = await this.#store.reserve();
+        this.#reservedAt = performance.now();
+        this.#usedSince = 0;
+        this.#busy = false;
     }
 }

@@ -47,7 +47,10 @@ export class Shell {
      */
     #dismissed = new Set();
     #fetching = false;
-    #room = new Room();
+    /** @type {Promise<unknown>} */
+    #keeping = Promise.resolve();
+    /** @type {Room | null} */
+    #room = null;
 
     /**
      * @param {object} how
@@ -87,7 +90,7 @@ export class Shell {
     async start() {
         this.#tabs.open();
         this.#store = await this.#how.openStore();
-        if (this.#store.kind === "indexeddb") this.#room.measure();
+        this.#room = new Room(this.#store);
         const last = await this.#store.last().catch(() => null);
         if (last !== null) await this.#load(last, false);
         if (this.stopped) return;
@@ -111,7 +114,7 @@ export class Shell {
      * @returns {Promise<Result>}
      */
     mutate(change) {
-        const event = { type: "mutate", made: this.serverNow(), room: this.#room.enough, ...change };
+        const event = { type: "mutate", made: this.serverNow(), room: this.#room?.enough ?? false, ...change };
         const result = new Promise((/** @type {(result: Result) => void} */ resolve) => {
             this.#waiting.set(change.id, resolve);
         });
@@ -201,9 +204,12 @@ export class Shell {
         try {
             switch (effect.type) {
             case "keep": {
-                const entry = await this.#store.keep(account, effect.entry);
+                // One after the other: a second attempt must not come behind a later change.
+                const store = this.#store;
+                const keeping = this.#keeping.then(() => this.#keepEntry(store, account, effect.entry));
+                this.#keeping = keeping.catch(() => undefined);
+                const entry = await keeping;
                 this.happen({ type: "kept", entry, at: effect.at });
-                this.#room.used(JSON.stringify(entry).length);
                 break;
             }
             case "save":
@@ -217,11 +223,23 @@ export class Shell {
             }
         } catch (error) {
             if (effect.type === "keep") {
-                this.#room.refused();
                 this.happen({ type: "notKept", id: effect.entry.mutation.id, code: "storage_full" });
             } else {
                 console.warn("lockstep: this device's store refused a write; nothing is lost while the page is open", error);
             }
+        }
+    }
+
+    /**
+     * @param {Store} store @param {string} account @param {import("../sync/types.js").Kept} entry
+     */
+    async #keepEntry(store, account, entry) {
+        this.#room?.used(JSON.stringify(entry).length);
+        try {
+            return await store.keep(account, entry);
+        } catch {
+            await this.#room?.makeRoom();
+            return store.keep(account, entry);
         }
     }
 

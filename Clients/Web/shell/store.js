@@ -40,10 +40,15 @@
  * @property {(account: string) => Promise<void>} fork  gives the device's id and its count up
  * @property {(account: string, change: {cursor: string, reset: boolean, documents: Document[], skew: number}) =>
  *   Promise<void>} save
+ * @property {() => Promise<boolean>} reserve  takes room for what is kept later; false: there is none
+ * @property {() => Promise<void>} release  gives that room back
  * @property {(account: string) => Promise<void>} clear  the replica, and that it was the last; the queue stays
  */
 
-const STORES = { accounts: "account", documents: ["account", "collection", "id"], queue: ["account", "place"] };
+const STORES = { accounts: "account", documents: ["account", "collection", "id"], queue: ["account", "place"], reserve: "name" };
+
+// Room for the largest changes, several of them.
+const RESERVE_BYTES = 256 * 1024;
 
 /**
  * @param {string} name  of the database
@@ -153,6 +158,18 @@ class IndexedStore {
             for (const document of documents) it.documents.put({ account, ...document });
             it.accounts.put({ ...record, cursor, skew });
         });
+    }
+
+    async reserve() {
+        // Random, for what could be compressed would take no room.
+        const bytes = new Uint8Array(RESERVE_BYTES);
+        for (let at = 0; at < bytes.length; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+        return this.#run(["reserve"], "readwrite", (it) => void it.reserve.put({ name: "reserve", bytes }))
+            .then(() => true, () => false);
+    }
+
+    async release() {
+        await this.#run(["reserve"], "readwrite", (it) => void it.reserve.clear()).catch(() => undefined);
     }
 
     /** @param {string} account */
@@ -274,6 +291,8 @@ export function memoryStore() {
         },
         fork: async () => undefined,
         save: async () => undefined,
+        reserve: async () => true,
+        release: async () => undefined,
         clear: async () => undefined,
     };
 }

@@ -342,7 +342,12 @@ export function answered(turn, { status, pollAfter, retryAfter, serverTime, body
         return reached(turn, 1);
     }
     if (asking === "identify") return identified(turn, body);
-    if (status === 304) return reached(turn, pollAfter ?? POLL_MS);
+    if (status === 304) {
+        // What the store had is what the server has.
+        if (!state.fresh) turn.changed();
+        state.fresh = true;
+        return reached(turn, pollAfter ?? POLL_MS);
+    }
     if (!isChange(body) || (asking === "push" && !Array.isArray(body.results))) return unreachable(turn, 0);
     // Between request and answer the socket may have moved the replica: then the results wait for its next change.
     const fits = take(turn, body);
