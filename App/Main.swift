@@ -11,8 +11,8 @@ struct Lockstep: AsyncParsableCommand {
         abstract: "Keeps the state of a person's devices in step, with PostgreSQL as the only place where it lives.",
         version: version,
         subcommands: [
-            Serve.self, Migrate.self, AuditCommand.self, CatalogCommand.self, CoinsCommand.self, Doctor.self,
-            ShowConfiguration.self,
+            Serve.self, Migrate.self, AuditCommand.self, CatalogCommand.self, CoinsCommand.self, FlagsCommand.self,
+            Doctor.self, ShowConfiguration.self,
         ])
 
     /// Every failure is one line that says what happened and what to do.

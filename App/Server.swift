@@ -168,7 +168,8 @@ struct Server {
             })
         let routes = Routes(
             configuration: configuration, home: home, authenticator: authenticator, accounts: accounts,
-            settings: settings, focus: focus, clockwork: clockwork, market: market, arrivals: arrivals, sync: sync,
+            settings: settings, flags: PostgresFlags(database: database), focus: focus, clockwork: clockwork,
+            market: market, arrivals: arrivals, sync: sync,
             reader: reader, door: door, feed: feed, database: database,
             metrics: metrics, migrations: try Migrator(url: url, folder: home.migrations).migrations.map(\.name))
         let listening = Listening()

@@ -123,14 +123,14 @@ CREATE TABLE market_transactions (
 );
 
 -- Nothing in the ledger is changed or removed, whoever asks. The one exception is the erasure of a whole account, known by
--- its function standing on the call stack with exactly `DELETE FROM market_transactions WHERE user_id = …`: a setting could
+-- its function standing on the call stack with exactly `DELETE FROM market_transactions WHERE user_id = $1`: a setting could
 -- be made by anybody, and a looser look at the stack could be fooled by a statement that quotes the function's name.
 CREATE FUNCTION market_transactions_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     callers text;
 BEGIN
     GET DIAGNOSTICS callers = PG_CONTEXT;
-    IF TG_OP = 'DELETE' AND callers ~ ('^[^\n]*\nSQL statement "DELETE FROM market_transactions WHERE user_id = [a-z_]+"'
+    IF TG_OP = 'DELETE' AND callers ~ ('^[^\n]*\nSQL statement "DELETE FROM market_transactions WHERE user_id = \$1"'
         '\nPL/pgSQL function account_erase\(uuid\) line ') THEN
         RETURN OLD;
     END IF;

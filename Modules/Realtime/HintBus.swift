@@ -55,6 +55,11 @@ package final class HintBus: Service {
         "\(sender.text) h\(version)"
     }
 
+    /// The same of one that changed a user's documents.
+    package static func notice(of user: UUID, at version: Version, from sender: UUID) -> String {
+        "\(sender.text) u\(user.text):\(version)"
+    }
+
     private func gather(_ event: ChangeFeed.Event) {
         outgoing.withLock { state in
             switch event {
@@ -62,7 +67,7 @@ package final class HintBus: Service {
                 state.heads[change.user] = max(state.heads[change.user] ?? 0, change.version)
             case .shared(let version, local: true): state.shared = max(state.shared, version)
             case .sessionsEnded(let user, local: true): state.sessions.insert(user)
-            case .presence(let user, local: true): state.presence.insert(user)
+            case .presence(let user, local: true), .devicesChanged(let user): state.presence.insert(user)
             default: return
             }
             state.wake?.yield()
@@ -123,11 +128,6 @@ package final class HintBus: Service {
             default: logger.debug("Unknown word on the bus")
             }
         }
-    }
-
-    /// The same of one that changed a user's documents.
-    package static func notice(of user: UUID, at version: Version, from sender: UUID) -> String {
-        "\(sender.text) u\(user.text):\(version)"
     }
 
     private func speak() async {

@@ -56,6 +56,22 @@ def calls(client: Client) -> Iterator[Call]:
     yield Call("get", "/api/auth/me", 200)
     yield Call("get", "/api/auth/me", 401, options=signed_out)
 
+    passwords = {"current_password": client.password, "new_password": client.password}
+    yield Call("post", "/api/auth/password", 204, body=passwords)
+    yield Call("post", "/api/auth/password", 403, body={**passwords, "current_password": "not the right one"})
+    yield Call("post", "/api/auth/password", 422, body={**passwords, "new_password": "short"})
+    yield Call("post", "/api/auth/password", 401, body=passwords, options=signed_out)
+    tablet = client.other_device("Tablet")
+    other = {"id": tablet.device["id"]}
+    yield Call("get", "/api/devices", 200)
+    yield Call("get", "/api/devices", 401, options=signed_out)
+    yield Call("patch", "/api/devices/{id}", 200, other, body={"name": "Kitchen"})
+    yield Call("patch", "/api/devices/{id}", 404, {"id": UNKNOWN}, body={"name": "Kitchen"})
+    yield Call("patch", "/api/devices/{id}", 422, other, body={"name": ""})
+    yield Call("delete", "/api/devices/{id}", 204, other)
+    yield Call("delete", "/api/devices/{id}", 404, other)
+    tablet.close()
+
     theme = {"key": "theme", "value": "dark"}
     key = {"headers": {"Idempotency-Key": str(uuid.uuid4())}}
     yield Call("post", "/api/settings", 200, body=theme, options=key)
@@ -100,12 +116,27 @@ def calls(client: Client) -> Iterator[Call]:
     yield Call("get", "/api/sync/digest", 200)
 
     yield Call("get", "/api/realtime", 426)
+    yield Call("get", "/api/flags", 200, options=signed_out)
+    flags = client.request("GET", "/api/flags").headers["ETag"]
+    yield Call("get", "/api/flags", 304, options={"headers": {"If-None-Match": flags}})
+    yield Call("post", "/api/flags/reports", 204, body={"counts": {"wallet": 1}, "mode": "report"}, options=signed_out)
+    yield Call("post", "/api/flags/reports", 422, body={"counts": {"wallet": 0}, "mode": "report"})
+    yield Call("post", "/api/flags/reports", 413, body={"counts": {"x" * 20_000: 1}, "mode": "report"})
+    foreign = {"headers": {"Origin": "https://evil.example"}}
+    yield Call("post", "/api/flags/reports", 403, body={"counts": {"wallet": 1}, "mode": "report"}, options=foreign)
     yield Call("get", "/healthz", 200)
     yield Call("get", "/readyz", 200)
     yield Call("get", "/metrics", 200)
     yield Call("get", "/openapi.json", 200)
     yield Call("delete", "/api/settings", 204)
+    yield Call("get", "/api/account/export", 200)
+    yield Call("get", "/api/account/export", 401, options=signed_out)
     yield Call("post", "/api/auth/logout", 204)
+    client.login()
+    yield Call("delete", "/api/account", 403, body={"password": "not the right one"})
+    yield Call("delete", "/api/account", 422, body={})
+    yield Call("delete", "/api/account", 204, body={"password": client.password})
+    yield Call("delete", "/api/account", 401, body={"password": client.password})
 
 
 def focus_calls(client: Client) -> Iterator[Call]:
