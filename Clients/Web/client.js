@@ -104,7 +104,9 @@ export function createClient(options = {}) {
         devices: () => shell.state.devices,
         conflicts: () => shell.state.conflicts,
         takeBack({ id, mutation }) {
-            const result = client.mutate(mutation.name, mutation.args);
+            // What the server names as null was left out.
+            const args = Object.fromEntries(Object.entries(mutation.args).filter(([, value]) => value !== null));
+            const result = client.mutate(mutation.name, args);
             void shell.dismiss(id);
             return result;
         },

@@ -188,6 +188,54 @@ def test_a_lost_change_is_listed_and_taken_back_with_one_call(
         page.wait_for_timeout(50)
 
 
+def test_what_was_done_offline_and_before_a_reload_arrives_once_and_in_order(
+    device: Callable[..., Device], email: str, beside: Callable[[Device, str], Client],
+) -> None:
+    browser = device()
+    page = library(browser, email)
+    other = beside(browser, email)
+    reward = other.expect(200, "GET", "/api/market/rewards")["rewards"][0]
+    other.expect(200, "POST", f"/api/market/rewards/{reward['id']}/claim")
+    tea = other.expect(201, "POST", "/api/market/items", {"name": "Tea", "cost_coins": 1})["id"]
+    session = other.expect(201, "POST", "/api/focus", {"duration_seconds": 600})
+    until(page, f"client.read('focus', 'active') && client.read('personal_items', '{tea}')")
+    coins = page.evaluate("client.read('wallet', 'coins').total_coins")
+
+    browser.context.set_offline(True)
+    page.evaluate("""(tea) => {
+        set("theme", "dark");
+        void client.mutate("focus.pause", { id: client.read("focus", "active").id });
+        void client.mutate("market.purchase", { item_id: tea });
+    }""", tea)
+    shows = """(tea) => [client.read("settings", "theme"), client.read("focus", "active").status,
+        client.read("wallet", "coins").total_coins, client.read("inventory", tea)?.quantity, client.status().pending]"""
+    assert page.evaluate(shows, tea) == ["dark", "paused", coins - 1, 1, 3]
+    until(page, """new Promise((resolve) => {
+        const request = indexedDB.open("lockstep");
+        request.onsuccess = () => {
+            const count = request.result.transaction("queue").objectStore("queue").count();
+            count.onsuccess = () => resolve(count.result === 3);
+        };
+    })""")
+    # As a reload does, without a server that could bring the page: what is in memory goes, what is in the store stays.
+    page.evaluate("client.close()")
+    page.evaluate(OPEN)
+    until(page, "client.status().connection === 'offline'")
+    assert page.evaluate("client.status().stale") is True
+    assert page.evaluate(shows, tea) == ["dark", "paused", coins - 1, 1, 3]
+
+    browser.context.set_offline(False)
+    until(page, "client.status().pending === 0 && client.status().connection === 'realtime'")
+    assert page.evaluate(shows, tea) == ["dark", "paused", coins - 1, 1, 0]
+    assert other.setting("theme")["value"] == "dark"
+    live = other.expect(200, "GET", "/api/focus/active")["session"]
+    assert (live["id"], live["status"], live["pause_count"]) == (session["id"], "paused", 1)
+    spent = [it["coins_amount"] for it in other.expect(200, "GET", "/api/market/transactions")["transactions"]
+             if it["transaction_type"] == "spend"]
+    assert spent == [-1]
+    assert other.conflicts() == []
+
+
 @pytest.mark.parametrize("kind", ["desktop", "phone"])
 def test_a_lost_store_does_not_lose_a_change(device: Callable[..., Device], email: str, kind: str) -> None:
     browser = device(kind=kind)

@@ -9,6 +9,7 @@
  * @property {ReadonlyArray<string>} [allow]  keys that pass beside those that the server names; `ui.*` stands for all that
  *   begin with `ui.`
  * @property {ReadonlyArray<"localStorage" | "sessionStorage">} [stores]
+ * @property {Pick<import("../client.js").Client, "read" | "subscribe">} [client]  with it, a switch of the flag is followed at once
  * @property {string} [url]  the server's address
  * @property {(message: string) => void} [warn]
  */
@@ -45,8 +46,10 @@ const INSTEAD = new Map([
  */
 export function installStorageGuard(options = {}) {
     const { mode = "enforce", stores = ["localStorage"], url = location.origin, warn = console.warn } = options;
-    let allow = [...(options.allow ?? [])];
+    const own = options.allow ?? [];
+    let allow = own;
     let on = true;
+    let told = 0;
     /** @type {Map<string, number>} */
     const counts = new Map();
     /** @type {Map<string, number>} */
@@ -86,16 +89,21 @@ export function installStorageGuard(options = {}) {
     async function ask() {
         const answer = await fetch(new URL("/api/flags", url), { credentials: "include", cache: "no-store" })
             .then((it) => (it.ok ? it.json() : null)).catch(() => null);
-        const flag = answer?.flags?.find((/** @type {any} */ it) => it.name === FLAG);
-        if (flag !== undefined) {
-            on = flag.enabled === true;
-            allow = [...allow, ...(flag.allowed_keys ?? [])];
-        }
+        follow(answer?.flags?.find((/** @type {any} */ it) => it.name === FLAG));
         return on;
+    }
+
+    /** @param {any} flag  undefined where there is none, or nobody says */
+    function follow(flag) {
+        if (flag === undefined || flag.version < told) return;
+        told = flag.version;
+        on = flag.enabled === true;
+        allow = [...own, ...(flag.allowed_keys ?? [])];
     }
 
     const hidden = () => void flush();
     addEventListener("pagehide", hidden);
+    const unsubscribe = options.client?.subscribe(() => follow(options.client?.read("flags", FLAG)));
     const restore = stores.map((name) => guardStore(name, (key) => judge(name, key)));
     return {
         ready: ask(),
@@ -104,6 +112,7 @@ export function installStorageGuard(options = {}) {
         uninstall() {
             removeEventListener("pagehide", hidden);
             clearTimeout(timer);
+            unsubscribe?.();
             for (const undo of restore) undo();
         },
     };

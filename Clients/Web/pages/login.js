@@ -1,6 +1,7 @@
 // The sign-in page: one form for both, signing in and signing up.
 
 import { register, signIn } from "../account.js";
+import { installStorageGuard } from "../guard/storage-guard.js";
 
 /** @typedef {import("../account.js").Problem} Problem */
 
@@ -18,6 +19,8 @@ const NOTICES = new Map([
     ["erased", "Your account and everything in it is erased."],
     ["ended", "You have been signed out here. Sign in again to go on."],
 ]);
+
+installStorageGuard();
 
 let busy = false;
 

@@ -63,8 +63,11 @@ const happened = new Map(Object.entries({
         if (state.ahead === null && Number.isFinite(event.ahead)) Object.assign(state, { ahead: event.ahead, aheadAt: null });
         for (const kept of event.entries) enqueue(turn, entryOf(kept, null, false));
         turn.changed();
-        if (event.known) state.known = true;
-        if (event.known) link.proceed(turn);
+        // The other tabs write into the queue of the account that they show.
+        if (other && state.role === "leader") turn.emit({ type: "tell", message: snapshot(turn) });
+        if (!event.known) return;
+        state.known = true;
+        link.proceed(turn);
     },
     lead(turn, event) {
         turn.state.role = "leader";

@@ -1,6 +1,8 @@
 // What all pages of the app have around them: the connection's badge, coins, theme, notices, questions. One client a page.
 
 import { createClient } from "../../client.js";
+import { installStorageGuard } from "../../guard/storage-guard.js";
+import { provideTheme } from "../../theme/provider.js";
 import { byId, byTestId, say, show } from "./dom.js";
 
 /** @typedef {import("../../client.js").Status} Status */
@@ -38,9 +40,7 @@ let forgotten = false;
 
 function keepLook() {
     const { theme, themeChoice, accessibility = "" } = root.dataset;
-    // What the choice resolves to is written a moment after the choice.
-    const dark = themeChoice === "dark" || (themeChoice !== "light" && theme === "dark");
-    const now = JSON.stringify({ theme: themeChoice, dark, accessibility });
+    const now = JSON.stringify({ theme: themeChoice, dark: theme === "dark", accessibility });
     if (now === lookKept || forgotten || !("caches" in globalThis)) return;
     lookKept = now;
     keeping = keeping.then(async () => {
@@ -119,9 +119,6 @@ function render() {
     const status = client.status();
     // Before the first pull the page shows what it came with.
     if (status.ready) {
-        root.dataset.themeChoice = String(client.read("settings", "theme") ?? "system");
-        const accessibility = client.read("settings", "accessibility") ?? {};
-        root.dataset.accessibility = NAMES.filter((name) => accessibility[name] === true).join(" ");
         keepLook();
         say(coins, String(client.read("wallet", "coins")?.total_coins ?? 0));
     }
@@ -153,6 +150,10 @@ export function offlineWords({ pending, stale, storage }) {
 byId("theme-toggle").addEventListener("click", () => {
     void act("settings.set", { key: "theme", value: root.dataset.theme === "dark" ? "light" : "dark" });
 });
+// Nothing of the user is kept in localStorage, by whatever is loaded into these pages.
+installStorageGuard({ client });
+// Before anything else is drawn, so that the rest finds the root element as it will be.
+provideTheme(client);
 client.subscribe(render);
 render();
 // For the time without network: keeps the app's own files, and nothing of any user.

@@ -10,6 +10,7 @@ export function installStorageGuard(options?: Options | undefined): Guard;
  * @property {ReadonlyArray<string>} [allow]  keys that pass beside those that the server names; `ui.*` stands for all that
  *   begin with `ui.`
  * @property {ReadonlyArray<"localStorage" | "sessionStorage">} [stores]
+ * @property {Pick<import("../client.js").Client, "read" | "subscribe">} [client]  with it, a switch of the flag is followed at once
  * @property {string} [url]  the server's address
  * @property {(message: string) => void} [warn]
  */
@@ -33,6 +34,10 @@ export type Options = {
      */
     allow?: readonly string[] | undefined;
     stores?: readonly ("localStorage" | "sessionStorage")[] | undefined;
+    /**
+     * with it, a switch of the flag is followed at once
+     */
+    client?: Pick<import("../client.js").Client, "read" | "subscribe"> | undefined;
     /**
      * the server's address
      */
