@@ -1,7 +1,7 @@
 import Foundation
 
-/// The web app's pages, put together at the start from what lies in Clients/Web/pages. A page of the app is a fragment in
-/// pages/app that is set into pages/parts/frame.html; every page may name a part as `{{part NAME}}`.
+/// The web app's pages, put together at the start from what lies in Clients/Web/pages. A page of the app is a fragment
+/// in pages/app that is set into pages/parts/frame.html; every page may name a part as `{{part NAME}}`.
 struct PageTemplates: Sendable {
     /// Pages by name that anybody may see: home, login, docs, not-found.
     private(set) var open: [String: String] = [:]
@@ -34,7 +34,7 @@ struct PageTemplates: Sendable {
         }
     }
 
-    /// The files that the app's pages are made of, as /web/… addresses, so that they can be kept for a time without network.
+    /// The files that the app's pages are made of, by their paths: what a browser keeps for a time without network.
     var files: [String] {
         let named = app.values.flatMap { $0.matches(of: /"\/web\/([^"]+)"/).map { String($0.output.1) } }
         return Set(named).sorted()

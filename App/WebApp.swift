@@ -72,7 +72,11 @@ struct WebApp: Sendable {
         }
         router.get("web/pages/{page}", use: neutral)
         router.get("web/**", use: file)
-        router.get("sw.js") { request, _ in answer(request, worker) }
+        router.get("sw.js") { request, _ in
+            var response = answer(request, worker)
+            response.headers[.serviceWorkerAllowed] = "/"
+            return response
+        }
     }
 
     /// A page of the app as it is for nobody in particular: what a browser keeps for the time without network.
@@ -125,7 +129,8 @@ struct WebApp: Sendable {
     }
 
     private var notFound: String {
-        Look().fill(pages.open["not-found"] ?? "<!doctype html><title>Not found</title><p>Not found", prefersDark: false)
+        Look().fill(
+            pages.open["not-found"] ?? "<!doctype html><title>Not found</title><p>Not found", prefersDark: false)
     }
 
     private func html(_ text: String, _ status: HTTPResponse.Status) -> Response {
@@ -181,5 +186,6 @@ private struct Look {
 extension HTTPField.Name {
     fileprivate static let prefersColorScheme = Self(unchecked: "sec-ch-prefers-color-scheme")
     fileprivate static let acceptCH = Self(unchecked: "accept-ch")
+    fileprivate static let serviceWorkerAllowed = Self(unchecked: "service-worker-allowed")
     fileprivate static let criticalCH = Self(unchecked: "critical-ch")
 }

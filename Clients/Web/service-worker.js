@@ -1,4 +1,4 @@
-// The app without network. Served as /sw.js, with the version and the list of its files filled in: their content decides
+// The app without network. Served as /sw.js with the version and the list of its files filled in: their content decides
 // the version, so that a new release is a new worker. It keeps the app's own files and pages as they are for nobody in
 // particular. How a user's pages look (theme, accessibility) they put beside that themselves, until he signs out.
 
@@ -22,7 +22,8 @@ worker.addEventListener("install", (/** @type {any} */ event) => {
 
 worker.addEventListener("activate", (/** @type {any} */ event) => {
     event.waitUntil(caches.keys()
-        .then((names) => Promise.all(names.filter((it) => it !== VERSION && it !== LOOK).map((it) => caches.delete(it))))
+        .then((names) => names.filter((it) => it !== VERSION && it !== LOOK))
+        .then((old) => Promise.all(old.map((it) => caches.delete(it))))
         .then(() => worker.clients.claim()));
 });
 
@@ -73,7 +74,9 @@ async function openFile(event, path) {
  * @returns {Promise<Response | null>}
  */
 function withinPatience(request) {
-    const late = new Promise((/** @type {(it: null) => void} */ resolve) => setTimeout(() => resolve(null), PATIENCE_MS));
+    const late = new Promise((/** @type {(it: null) => void} */ resolve) => {
+        setTimeout(() => resolve(null), PATIENCE_MS);
+    });
     return Promise.race([fetch(request).catch(() => null), late]);
 }
 

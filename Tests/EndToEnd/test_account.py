@@ -16,8 +16,9 @@ from harness.client import PASSWORD
 def test_devices_say_who_is_there_and_are_renamed(
     device: Callable[..., Device], email: str, beside: Callable[[Device, str], Client],
 ) -> None:
-    desktop, other = device().register(email, page="devices"), device().login(email, page="today")
+    desktop, other = device().register(email), device().login(email, page="today")
     client = beside(desktop, email)
+    desktop.open("devices")
     listed = client.expect(200, "GET", "/api/devices")["devices"]
     assert len(listed) == 3
     own = desktop.run("() => fetch('/api/auth/me').then((it) => it.json()).then((it) => it.device.id)")

@@ -130,8 +130,11 @@ def test_a_session_that_ends_is_told_suggests_a_break_and_stands_in_the_list(
         ServiceWorkerRegistration.prototype.showNotification = async (title, options) => {
             window.told.push([title, options.body, options.tag]);
         };
-        window.Notification = class { constructor(title, options) { window.told.push([title, options.body, options.tag]); }
-            static permission = "granted"; static requestPermission = async () => "granted"; };
+        window.Notification = class {
+            static permission = "granted";
+            static requestPermission = async () => "granted";
+            constructor(title, options) { window.told.push([title, options.body, options.tag]); }
+        };
     """)
     desktop.register(email, page="focus")
     desktop.get("allow-notifications").click()

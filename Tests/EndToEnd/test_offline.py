@@ -1,4 +1,4 @@
-"""Without network from the start: the app opens, shows what this device knew last and says so; another user sees none of it."""
+"""Without network from the start: the app opens and shows what this device knew last, to its user alone."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Error, expect
 
-from harness import Client, Server
+from harness import Client, Database, Server
 from harness.browser import Device
+from harness.server import lockstep
 
+OUTSIDE = "0190b1c0-0000-76a0-b1b8-0bc7873dbb32"  # of the demo: 10 coins
 PAGES = ("today", "focus", "market", "devices", "settings")
 
 
@@ -58,6 +60,47 @@ def test_every_page_opens_without_network_and_shows_the_last_replica_marked_as_s
     desktop.expect_state("realtime", within=10).expect_pending(0)
     expect(desktop.get("offline-status")).to_be_hidden()
     expect(desktop.get("focus-paused")).to_be_visible()
+
+
+def test_a_day_without_network_arrives_once_and_in_order(
+    start_server: Callable[..., Server], device: Callable[..., Device], email: str,
+    beside: Callable[[Device, str], Client], database: Database,
+) -> None:
+    server = start_server(env={"LOCKSTEP_SEED_DEMO": "on"})
+    desktop, other = device(server).register(email, page="today"), device(server).login(email, page="market")
+    given = lockstep("coins", "grant", email, "100", "--reason", "Welcome", env={"DATABASE_URL": database.url})
+    assert given.returncode == 0, given.stderr
+    expect(desktop.get("coin-balance")).to_have_text("100", timeout=6_000)
+    wait_for_worker(desktop)
+    desktop.context.set_offline(True)
+    desktop.page.goto("/app/settings")
+    desktop.expect_state("offline", within=10).choose_theme("dark")
+    desktop.page.goto("/app/focus")
+    desktop.get("start-focus").click()
+    desktop.get("pause-focus").click()
+    expect(desktop.get("focus-paused")).to_be_visible()
+    desktop.page.goto("/app/market")
+    desktop.get(f"buy-item-{OUTSIDE}").click()
+    desktop.get("confirm-purchase").click()
+    expect(desktop.get("coin-balance")).to_have_text("90")
+    desktop.expect_pending(4)
+    desktop.page.reload()
+    desktop.expect_pending(4)
+    expect(desktop.get("coin-balance")).to_have_text("90")
+    expect(desktop.get(f"inventory-item-{OUTSIDE}")).to_be_visible()
+    expect(other.get("coin-balance")).to_have_text("100")
+
+    desktop.context.set_offline(False)
+    desktop.expect_state("realtime", within=10).expect_pending(0)
+    expect(other.get("coin-balance")).to_have_text("90")
+    expect(other.get(f"inventory-item-{OUTSIDE}")).to_contain_text("1 piece")
+    other.expect_theme("dark").open("focus")
+    expect(other.get("focus-paused")).to_be_visible()
+    client = beside(desktop, email)
+    assert client.conflicts() == []
+    spent = [it for it in client.expect(200, "GET", "/api/market/transactions")["transactions"]
+             if it["transaction_type"] == "spend"]
+    assert [it["coins_amount"] for it in spent] == [-10]
 
 
 def test_the_app_opens_while_the_server_is_down_and_goes_on_when_it_is_back(

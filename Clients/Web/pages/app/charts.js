@@ -2,6 +2,7 @@
 
 import { drawing, element } from "./dom.js";
 import { lengthText } from "./session.js";
+import { dayText } from "./when.js";
 
 /**
  * A month's focus, a bar a day.
@@ -64,7 +65,9 @@ function picture(id, title, words, box, shapes) {
     return drawing("svg", {
         viewBox: box, role: "img", preserveAspectRatio: "none",
         "aria-labelledby": `${id}-chart-title`, "aria-describedby": `${id}-chart-words`,
-    }, drawing("title", { id: `${id}-chart-title` }, title), drawing("desc", { id: `${id}-chart-words` }, words), ...shapes);
+    },
+    drawing("title", { id: `${id}-chart-title` }, title),
+    drawing("desc", { id: `${id}-chart-words` }, words), ...shapes);
 }
 
 /** @param {string} caption @param {string[]} head @param {string[][]} rows */
@@ -74,9 +77,4 @@ function table(caption, head, rows) {
         element("thead", {}, element("tr", {}, ...head.map((it) => element("th", { scope: "col" }, it)))),
         element("tbody", {}, ...rows.map(([name, ...rest]) => element("tr", {},
             element("th", { scope: "row" }, String(name)), ...rest.map((it) => element("td", {}, it)))))));
-}
-
-/** @param {string} date  a day of the calendar */
-export function dayText(date) {
-    return new Date(`${date}T12:00:00Z`).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 }

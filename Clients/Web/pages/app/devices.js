@@ -5,6 +5,7 @@ import { ask, byId, element, field, fill, say, show, toast } from "./dom.js";
 import { onSubmit, wrong } from "./form.js";
 import { client, complain, follow, forgetLook, leave } from "./frame.js";
 import { call } from "./rest.js";
+import { whenText } from "./when.js";
 
 /**
  * @typedef {object} Device
@@ -17,6 +18,7 @@ import { call } from "./rest.js";
  * @property {boolean} current
  */
 
+const ASK_AGAIN_MS = 30_000;
 const KINDS = { desktop: "Desktop", mobile: "Phone or tablet", web: "Browser", other: "Other" };
 /** @type {Device[]} */
 let devices = [];
@@ -142,11 +144,6 @@ async function revoke(device) {
     void refresh();
 }
 
-/** @param {string} time */
-function whenText(time) {
-    return new Date(time).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-}
-
 let reached = false;
 /** @type {unknown} */
 let heard = null;
@@ -160,4 +157,6 @@ follow(() => {
     heard = present;
     render();
 });
-if (client.status().connection === "offline") say(byId("devices-empty"), "The list needs the network.");
+// Devices without a socket sign in and out without a word to the others.
+document.addEventListener("visibilitychange", () => reached && !document.hidden && void refresh());
+setInterval(() => reached && !document.hidden && void refresh(), ASK_AGAIN_MS);

@@ -8,6 +8,7 @@ import { askPermission, permission } from "./notify.js";
 import { call } from "./rest.js";
 import { lengthText, MODES, nextText, usualSeconds, whatNext } from "./session.js";
 import { mountTimer } from "./timer.js";
+import { whenText } from "./when.js";
 
 /** @typedef {import("./session.js").Mode} Mode */
 /** @typedef {import("./session.js").Session} Session */
@@ -109,18 +110,6 @@ function outcome({ status, coins_awarded: coins }) {
     return status === "abandoned" ? "given up" : "expired";
 }
 
-/** @param {string} time */
-function whenText(time) {
-    const zone = client.read("settings", "time_zone");
-    /** @type {Intl.DateTimeFormatOptions} */
-    const how = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
-    try {
-        return new Date(time).toLocaleString("en-GB", { ...how, ...(zone === undefined ? {} : { timeZone: zone }) });
-    } catch {
-        return new Date(time).toLocaleString("en-GB", how);
-    }
-}
-
 /** @param {any} month */
 function renderMonth(month) {
     const facts = [
@@ -174,8 +163,9 @@ function renderNotifications() {
     const enabled = client.read("settings", "notifications_enabled") === true;
     const allowed = permission();
     const on = enabled && allowed === "granted";
-    say(byId("notify-words"), allowed === "denied" || allowed === "unsupported" ? WORDS[allowed] : on ? WORDS.on : WORDS.off);
-    show(byId("notify"), !on && allowed !== "denied" && allowed !== "unsupported");
+    const never = allowed === "denied" || allowed === "unsupported";
+    say(byId("notify-words"), WORDS[never ? allowed : on ? "on" : "off"]);
+    show(byId("notify"), !on && !never);
 }
 
 byId("notify").addEventListener("click", async () => {

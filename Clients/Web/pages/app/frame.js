@@ -1,4 +1,4 @@
-// What all pages of the app have around them: the connection's badge, coins, theme, notices, questions. One client a page.
+// What all pages of the app have around them: the connection's badge, coins, theme, notices. One client a page.
 
 import { createClient } from "../../client.js";
 import { installStorageGuard } from "../../guard/storage-guard.js";

@@ -1,5 +1,5 @@
-// Tells the user that a session ended, also when he looks elsewhere: where he wants it (a setting, the same on all of his
-// devices) and allowed it (a permission, this browser's own).
+// Tells the user that a session ended, also when he looks elsewhere: where he wants it (a setting, the same on all of
+// his devices) and allowed it (a permission, this browser's own).
 
 import { client } from "./frame.js";
 

@@ -114,7 +114,10 @@ function renderConflicts() {
             }, "Take back"),
             element("button", {
                 type: "button", class: "button quiet", "data-testid": `dismiss-${it.id}`,
-                click: () => void client.dismissConflict(it.id),
+                click: () => {
+                    complain(null);
+                    void client.dismissConflict(it.id);
+                },
             }, "Dismiss"))));
 }
 
@@ -122,7 +125,8 @@ function renderConflicts() {
 async function takeBack(conflict) {
     complain(null);
     const result = await client.takeBack(conflict);
-    if (result.status !== "applied") complain(result.problem?.detail ?? "Another device changed it again; that stands.");
+    if (result.status === "applied") return;
+    complain(result.problem?.detail ?? "Another device changed it again; that stands.");
 }
 
 /**

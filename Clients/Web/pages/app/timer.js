@@ -16,7 +16,7 @@ import { clockText, millisecondsLeft, MODES } from "./session.js";
  * @property {string} [words]  said under it
  */
 
-// The server ends a session within a second of its time. This much later without a word from it, the page says so itself.
+// The server ends a session within a second of its time. This much later without a word from it, the page says so.
 const PATIENCE_MS = 3_000;
 const title = document.title;
 

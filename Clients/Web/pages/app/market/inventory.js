@@ -59,19 +59,20 @@ export function itemOf(id) {
 function draw(row) {
     const name = row.item?.name ?? "An item that is no more";
     const left = row.quantity - row.redeemed;
-    const counts = row.redeemed > 0 ? `${left} of ${row.quantity} left` : row.quantity > 1 ? `${row.quantity} pieces` : "1 piece";
+    const pieces = row.quantity === 1 ? "1 piece" : `${row.quantity} pieces`;
     return element("li", { class: "row owned", "data-testid": `inventory-item-${row.id}` },
         emblem(row.item ?? { name: "?", category: "" }),
         element("div", { class: "grow" },
-            element("strong", {}, name), element("p", { class: "hint" }, counts)),
+            element("strong", {}, name), element("p", { class: "hint" },
+                row.redeemed > 0 ? `${left} of ${row.quantity} left` : pieces)),
         element("div", { class: "buttons" },
             row.item?.consumable === true && left > 0 && element("button", {
                 type: "button", class: "button", "aria-label": `Use one ${name}`, "data-testid": `redeem-${row.id}`,
                 click: () => void redeem(row.id, name),
             }, "Use one"),
             row.refundable !== null && element("button", {
-                type: "button", class: "button quiet", "aria-label": `Give ${name} back`, "data-testid": `refund-${row.id}`,
-                click: () => void giveBack(row.refundable, name),
+                type: "button", class: "button quiet", "aria-label": `Give ${name} back`,
+                "data-testid": `refund-${row.id}`, click: () => void giveBack(row.refundable, name),
             }, "Undo")));
 }
 

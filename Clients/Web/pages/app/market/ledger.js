@@ -4,6 +4,7 @@ import { balanceChart } from "../charts.js";
 import { byId, element, fill, show } from "../dom.js";
 import { client, complain, follow } from "../frame.js";
 import { call } from "../rest.js";
+import { whenText } from "../when.js";
 import { itemOf } from "./inventory.js";
 import { rewardText } from "./rewards.js";
 
@@ -94,9 +95,4 @@ function nameOf({ reason, item_id: id }) {
     if (reason === "purchase") return `Bought ${name}`;
     if (reason === "refund") return `Gave back ${name}`;
     return reason.startsWith("reward:") ? rewardText(reason.slice("reward:".length)) : reason;
-}
-
-/** @param {string} time */
-function whenText(time) {
-    return new Date(time).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 }

@@ -34,7 +34,7 @@ export function startOwn() {
 
     function check() {
         const price = Number(cost.value);
-        const good = cost.value.trim() !== "" && Number.isInteger(price) && price >= 0 && price <= Number.MAX_SAFE_INTEGER;
+        const good = cost.value.trim() !== "" && Number.isSafeInteger(price) && price >= 0;
         wrong(cost, good ? null : "A whole number of coins, 0 or more.");
         wrong(name, name.value.trim() === "" ? "What you will allow yourself." : null);
         return good && name.value.trim() !== "";

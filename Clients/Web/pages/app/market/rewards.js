@@ -22,14 +22,19 @@ export function startRewards() {
     follow(() => {
         const open = client.list("rewards").filter((it) => it.value.claimed !== true);
         show(byId("rewards"), open.length > 0);
-        fill(byId("reward-rows"), open, (it) => it.id, (it) => it.value, ({ id, value }) => element("li", { class: "row" },
-            element("div", {},
-                element("strong", {}, rewardText(value.reward_type)),
-                element("p", { class: "hint" }, `${value.coins_earned} coins`)),
-            element("button", {
-                type: "button", class: "button primary", "data-testid": `claim-${id}`,
-                "aria-label": `Claim ${value.coins_earned} coins: ${rewardText(value.reward_type)}`,
-                click: () => void act("market.claim", { reward_id: id }),
-            }, "Claim")));
+        fill(byId("reward-rows"), open, (it) => it.id, (it) => it.value, draw);
     });
+}
+
+/** @param {import("../../../client.js").Listed} reward */
+function draw({ id, value }) {
+    return element("li", { class: "row" },
+        element("div", {},
+            element("strong", {}, rewardText(value.reward_type)),
+            element("p", { class: "hint" }, `${value.coins_earned} coins`)),
+        element("button", {
+            type: "button", class: "button primary", "data-testid": `claim-${id}`,
+            "aria-label": `Claim ${value.coins_earned} coins: ${rewardText(value.reward_type)}`,
+            click: () => void act("market.claim", { reward_id: id }),
+        }, "Claim"));
 }

@@ -4,6 +4,7 @@ import { byId, element, field, fill, say, show } from "../dom.js";
 import { client, follow } from "../frame.js";
 import { fits, isOffered, obstacle, reasonText, untilNextWindow } from "../items.js";
 import { call } from "../rest.js";
+import { whenText } from "../when.js";
 import { buy } from "./purchase.js";
 
 /** @typedef {import("../items.js").Item} Item */
@@ -104,11 +105,11 @@ function drawItem(item) {
             element("h3", {}, item.name),
             element("p", { class: "hint" }, item.description ?? ""),
             element("p", { class: "tags" },
-                RARITIES.includes(item.rarity) && element("span", { class: "tag", "data-rarity": item.rarity }, item.rarity),
-                element("span", { class: "tag plain" }, item.category ?? ""),
-                item.personal && element("span", { class: "tag plain" }, "only yours"),
-                few && element("span", { class: "tag plain" }, `${item.stock_remaining} left`),
-                item.available_until && element("span", { class: "tag plain" }, `until ${untilText(item.available_until)}`))),
+                RARITIES.includes(item.rarity)
+                    && element("span", { class: "tag", "data-rarity": item.rarity }, item.rarity),
+                tag(item.category ?? ""), item.personal && tag("only yours"),
+                few && tag(`${item.stock_remaining} left`),
+                item.available_until && tag(`until ${whenText(item.available_until)}`))),
         element("div", { class: "buy" },
             element("button", {
                 type: "button", class: hindered === null ? "button primary" : "button",
@@ -117,6 +118,11 @@ function drawItem(item) {
                 click: () => void buy(item),
             }, `${item.cost_coins} coins`),
             hindered !== null && element("p", { class: "hint" }, hindered)));
+}
+
+/** @param {string} text */
+function tag(text) {
+    return element("span", { class: "tag plain" }, text);
 }
 
 /**
@@ -138,9 +144,4 @@ function countText(shown, all) {
     if (all === 0) return "Nothing is offered at the moment.";
     if (shown === 0) return "Nothing fits. Try fewer words, or another category.";
     return shown === all ? `${all} items` : `${shown} of ${all} items`;
-}
-
-/** @param {string} time */
-function untilText(time) {
-    return new Date(time).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 }
