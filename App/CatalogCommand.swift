@@ -34,7 +34,8 @@ struct CatalogCommand: AsyncParsableCommand {
             let catalogue = try read()
             let dryRun = dryRun
             try await withDatabase(options) { database, url in
-                let done = try await PostgresCatalogue(url: url).bring(to: catalogue, dryRun ? .dryRun : .write) { plan in
+                let done = try await PostgresCatalogue(url: url).bring(to: catalogue, dryRun ? .dryRun : .write) {
+                    plan in
                     for line in plan.lines { say(line) }
                 }
                 // Without it the servers would find out by themselves within 5 s.
@@ -42,7 +43,9 @@ struct CatalogCommand: AsyncParsableCommand {
                     try? await database.notify(HintBus.notice(shared: version, from: .v7()))
                 }
                 let plan = done.plan
-                let end = dryRun ? "nothing was written" : done.shared.map { "written as version \($0)" } ?? "nothing to write"
+                let end =
+                    dryRun
+                    ? "nothing was written" : done.shared.map { "written as version \($0)" } ?? "nothing to write"
                 say(
                     "\(plan.added.count) to add, \(plan.changed.count) to change, \(plan.withdrawn.count) to withdraw, "
                         + "\(plan.unchanged) unchanged: \(end)")

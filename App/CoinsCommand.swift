@@ -83,7 +83,9 @@ struct CoinsCommand: AsyncParsableCommand {
         /// What the server itself writes into the ledger must not be imitated: the audit goes by it.
         private func checkReason() throws {
             let length = reason.unicodeScalars.count
-            let unprintable = reason.unicodeScalars.contains { [.control, .lineSeparator].contains($0.properties.generalCategory) }
+            let unprintable = reason.unicodeScalars.contains {
+                [.control, .lineSeparator].contains($0.properties.generalCategory)
+            }
             guard (1...200).contains(length), !reason.allSatisfy(\.isWhitespace), !unprintable else {
                 throw StartFailure(description: "the reason should be 1 to 200 characters on one line")
             }

@@ -162,7 +162,8 @@ struct Server {
         hub.report(to: presence)
         let bus = HintBus(
             process: process, feed: feed, incoming: Self.incoming(database), logger: logger,
-            send: { try await database.notify($0) }, onEstablished: {
+            send: { try await database.notify($0) },
+            onEstablished: {
                 survey.ask()
                 clockwork.look()
             })

@@ -1,5 +1,5 @@
-// Signing in, up and out. The cookie that the server sets is the session; no script ever sees or keeps a token. What is kept
-// is which device this is, so that the next sign-in is the same one, and whose queue waits.
+// Signing in, up and out. The cookie that the server sets is the session; no script ever sees or keeps a token. What is
+// kept is which device this is, so that the next sign-in is the same one, and whose queue waits.
 
 import { describeDevice } from "./device.js";
 import { openStore, storeName } from "./shell/store.js";

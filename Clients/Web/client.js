@@ -50,8 +50,8 @@ import { keyOf, read, versionOf, waiting } from "./sync/replica.js";
  * @typedef {object} Options
  * @property {string} [url]  the server's address; the page's own when left out
  * @property {boolean} [realtime]  whether to hold a socket; a phone, and whoever asked his browser to save data, polls
- * @property {() => void} [onSignedOut]  the session ended, here or elsewhere; the client is closed, and what waits is kept
- *   for the next sign-in
+ * @property {() => void} [onSignedOut]  the session ended, here or elsewhere; the client is closed, and what waits is
+ *   kept for the next sign-in
  */
 
 /**

@@ -73,10 +73,12 @@ package protocol AccountsRepository: Sendable {
 /// What one table holds about a user; `user` is the account itself.
 package struct ExportedTable: Sendable {
     package let name: String
-    package let records: [RawJSON]
+    /// Its records as JSON, in some pieces of several hundred, divided by commas within them: one by one they would be
+    /// more allocations than an account that is years old should cost.
+    package let pieces: [String]
 
-    package init(name: String, records: [RawJSON]) {
+    package init(name: String, pieces: [String]) {
         self.name = name
-        self.records = records
+        self.pieces = pieces
     }
 }

@@ -4,6 +4,7 @@ import HTTPTypes
 package import Hummingbird
 import NIOCore
 package import Sync
+import Synchronization
 
 /// What a user may do with his account as a whole: another password, a copy of everything, and the end.
 package struct OwnAccountRoutes: Sendable {
@@ -13,6 +14,7 @@ package struct OwnAccountRoutes: Sendable {
     private let feed: ChangeFeed
     private let throttle: SignInThrottle
     private let exports: RateLimiter<UUID>
+    private let exporting = Exporting()
 
     package init(
         repository: any AccountsRepository, authenticator: Authenticator, hasher: PasswordHasher, feed: ChangeFeed,
@@ -75,14 +77,17 @@ package struct OwnAccountRoutes: Sendable {
         return known.passwordHash
     }
 
-    /// {exported_at, user, tables: {name: [record, …], …}}, a record a line, sent table by table.
+    /// {exported_at, user, tables: {name: [record, …], …}}, a record a line, sent piece by piece.
     @Sendable private func export(_ request: Request, _ context: EdgeContext) async throws -> Response {
         let caller = try context.caller
         if let wait = exports.take(caller.user) {
             throw Problem.rateLimited("You have exported this account several times just now.", retryAfter: wait)
         }
+        guard let place = exporting.enter(caller.user) else {
+            throw Problem.rateLimited("You are exporting this account already.", retryAfter: 5)
+        }
         let tables = try await repository.export(caller.user)
-        guard let user = tables.first?.records.first else { throw Problem.unauthenticated }
+        guard let user = tables.first?.pieces.first else { throw Problem.unauthenticated }
         return Response(
             status: .ok,
             headers: [
@@ -90,35 +95,47 @@ package struct OwnAccountRoutes: Sendable {
                 .contentDisposition: "attachment; filename=\"lockstep-account.json\"",
             ],
             body: ResponseBody { body in
-                try await body.write(Self.head(user))
+                try await body.write(ByteBuffer(string: Self.head(user)))
                 for (index, table) in tables.dropFirst().enumerated() {
-                    try await body.write(Self.part(table, isFirst: index == 0))
+                    try await body.write(ByteBuffer(string: "\(index == 0 ? "" : ",")\n\n\"\(table.name)\":["))
+                    for (index, piece) in table.pieces.enumerated() {
+                        try await body.write(ByteBuffer(string: index == 0 ? "\n" : ",\n"))
+                        try await body.write(ByteBuffer(string: piece))
+                    }
+                    try await body.write(ByteBuffer(string: "]"))
                 }
                 try await body.write(ByteBuffer(string: "\n}}\n"))
                 try await body.finish(nil)
+                withExtendedLifetime(place) {}
             })
     }
 
-    private static func head(_ user: RawJSON) -> ByteBuffer {
-        var writer = JSONWriter()
-        writer.raw("{\"exported_at\":")
-        writer.plain(Timestamp.now().text)
-        writer.raw(",\n\"user\":")
-        writer.raw(user)
-        writer.raw(",\n\"tables\":{")
-        return ByteBuffer(bytes: writer.bytes)
+    private static func head(_ user: String) -> String {
+        "{\"exported_at\":\"\(Timestamp.now().text)\",\n\"user\":\(user),\n\"tables\":{"
+    }
+}
+
+/// Whose export is under way at this process, until it was sent or its reader left: one a user, because it is in memory.
+private final class Exporting: Sendable {
+    /// Given back when nothing holds it any more, so that no way out forgets to.
+    final class Place: Sendable {
+        private let user: UUID
+        private let exporting: Exporting
+
+        init(_ user: UUID, _ exporting: Exporting) {
+            self.user = user
+            self.exporting = exporting
+        }
+
+        deinit {
+            exporting.users.withLock { _ = $0.remove(user) }
+        }
     }
 
-    private static func part(_ table: ExportedTable, isFirst: Bool) -> ByteBuffer {
-        var writer = JSONWriter()
-        if !isFirst { writer.raw(",") }
-        writer.raw("\n\n")
-        writer.string(table.name)
-        writer.raw(":")
-        writer.list(table.records) { writer, record in
-            writer.raw("\n")
-            writer.raw(record)
-        }
-        return ByteBuffer(bytes: writer.bytes)
+    private let users = Mutex<Set<UUID>>([])
+
+    /// nil: there is one under way.
+    func enter(_ user: UUID) -> Place? {
+        users.withLock { $0.insert(user).inserted } ? Place(user, self) : nil
     }
 }

@@ -73,6 +73,10 @@ package struct Catalogue: Sendable, Equatable {
         package let faults: [Fault]
     }
 
+    init(items: [CatalogueItem]) {
+        self.items = items
+    }
+
     /// Reads a file: an array of items, or an object whose `items` is one.
     /// - Throws: `Faults`, all there are; of a text that is no JSON the first.
     package init(file: [UInt8]) throws {
@@ -224,7 +228,9 @@ private struct ElementLines {
                     while position < bytes.count, bytes[position] != UInt8(ascii: "\"") {
                         position += bytes[position] == UInt8(ascii: "\\") ? 2 : 1
                     }
-                    if path.count == 1 { name = String(decoding: bytes[start..<min(position, bytes.count)], as: UTF8.self) }
+                    if path.count == 1 {
+                        name = String(decoding: bytes[start..<min(position, bytes.count)], as: UTF8.self)
+                    }
                 }
             }
             position += 1

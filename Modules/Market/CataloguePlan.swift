@@ -71,5 +71,7 @@ extension String {
 }
 
 extension Unicode.Scalar.Properties {
-    fileprivate var isControl: Bool { [.control, .format, .lineSeparator, .paragraphSeparator].contains(generalCategory) }
+    fileprivate var isControl: Bool {
+        [.control, .format, .lineSeparator, .paragraphSeparator].contains(generalCategory)
+    }
 }

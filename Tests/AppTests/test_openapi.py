@@ -93,6 +93,7 @@ def calls(client: Client) -> Iterator[Call]:
     yield Call("delete", "/api/settings/{key}", 204, {"key": "font.size"})
 
     yield from focus_calls(client)
+    yield from market_calls(client)
 
     yield Call("get", "/api/sync", 200)
     cursor = client.pull()["cursor"]
@@ -168,6 +169,60 @@ def focus_calls(client: Client) -> Iterator[Call]:
     yield Call("get", "/api/focus", 422, options={"params": {"limit": "0"}})
     yield Call("get", "/api/focus/stats", 200, options={"params": {"tz": "Europe/Berlin"}})
     yield Call("get", "/api/focus/stats", 422, options={"params": {"tz": "Nowhere/Else"}})
+
+
+def market_calls(client: Client) -> Iterator[Call]:
+    free, dear, bought = (str(uuid.uuid4()) for _ in range(3))
+
+    def key(id: str) -> dict[str, Any]:
+        return {"headers": {"Idempotency-Key": id}}
+
+    items = "/api/market/items"
+    yield Call("post", items, 201, body={"name": "Walk", "cost_coins": 0}, options=key(free))
+    yield Call("post", items, 201, body={"name": "Sail", "cost_coins": 10, "description": None}, options=key(dear))
+    yield Call("post", items, 422, body={"name": "", "cost_coins": 1.5})
+    yield Call("post", items, 401, body={}, options={"headers": ANONYMOUS})
+    yield Call("get", items, 200, options={"params": {"q": "WÁLK", "limit": "1"}})
+    yield Call("get", items, 200, options={"params": {"limit": "1"}})
+    yield Call("get", items, 422, options={"params": {"rarity": "odd"}})
+    yield Call("get", items + "/{id}", 200, {"id": free})
+    yield Call("get", items + "/{id}", 404, {"id": UNKNOWN})
+    yield Call("patch", items + "/{id}", 200, {"id": dear}, body={"cost_coins": 11})
+    yield Call("patch", items + "/{id}", 412, {"id": dear}, body={"cost_coins": 12}, options={"headers": {"If-Match": '"0"'}})
+    yield Call("patch", items + "/{id}", 422, {"id": dear}, body={"cost_coins": -1})
+    yield Call("patch", items + "/{id}", 404, {"id": UNKNOWN}, body={"cost_coins": 1})
+    tag = client.request("GET", f"/api/market/items/{dear}").headers["ETag"]
+    yield Call("get", items + "/{id}", 304, {"id": dear}, options={"headers": {"If-None-Match": tag}})
+    yield Call("get", "/api/market/categories", 200)
+    purchase = "/api/market/purchase"
+    yield Call("post", purchase, 400, body={"item_id": free})
+    yield Call("post", purchase, 201, body={"item_id": free, "quantity": 2}, options=key(bought))
+    yield Call("post", purchase, 201, body={"item_id": free, "quantity": 2}, options=key(bought))
+    yield Call("post", purchase, 409, body={"item_id": dear}, options=key(str(uuid.uuid4())))
+    yield Call("post", purchase, 404, body={"item_id": UNKNOWN}, options=key(str(uuid.uuid4())))
+    yield Call("post", purchase, 422, body={"item_id": free, "quantity": 100}, options=key(str(uuid.uuid4())))
+    yield Call("get", "/api/market", 200)
+    yield Call("get", "/api/market/inventory", 200)
+    yield Call("get", "/api/market/wallet", 200)
+    yield Call("get", "/api/market/transactions", 200)
+    yield Call("get", "/api/market/transactions", 422, options={"params": {"before": "x"}})
+    yield Call("get", "/api/market/recommendations", 200)
+    yield Call("post", "/api/market/refund", 200, body={"transaction_id": bought})
+    yield Call("post", "/api/market/refund", 409, body={"transaction_id": bought})
+    yield Call("post", "/api/market/refund", 404, body={"transaction_id": UNKNOWN})
+    yield Call("post", purchase, 201, body={"item_id": free}, options=key(str(uuid.uuid4())))
+    yield Call("post", "/api/market/redeem", 200, body={"item_id": free})
+    yield Call("post", "/api/market/redeem", 409, body={"item_id": free})
+    yield Call("post", "/api/market/redeem", 404, body={"item_id": UNKNOWN})
+    yield Call("get", "/api/market/rewards", 200)
+    reward = client.expect(200, "GET", "/api/market/rewards")["rewards"][0]["id"]
+    claim = "/api/market/rewards/{id}/claim"
+    yield Call("post", claim, 200, {"id": reward})
+    yield Call("post", claim, 409, {"id": reward})
+    yield Call("post", claim, 404, {"id": UNKNOWN})
+    yield Call("delete", items + "/{id}", 412, {"id": free}, options={"headers": {"If-Match": '"0"'}})
+    yield Call("delete", items + "/{id}", 204, {"id": free})
+    yield Call("delete", items + "/{id}", 404, {"id": free})
 
 
 def resolved(description: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:

@@ -122,6 +122,26 @@ class TestExport:
         assert all(json.loads(line.rstrip(",]")) for line in answer.text.splitlines() if line.startswith('{"key":'))
         phone.close()
 
+    def test_one_at_a_time_and_one_that_is_not_read_to_its_end_blocks_no_later_one(
+        self, server: Server, client: Client, database: Database,
+    ) -> None:
+        # More than the buffers between here and there hold.
+        database.rows("""
+            INSERT INTO user_settings (user_id, key, value, version, updated_at, device_id)
+            SELECT %s, 'k' || n, to_json(repeat('x', 16000)), 1, now(), %s FROM generate_series(1, 1000) AS n""",
+            [client.user["id"], client.device["id"]])
+        for _ in range(2):
+            with client.http.stream(
+                "GET", "/api/account/export", headers={"Authorization": f"Bearer {client.token}"},
+            ) as unread:
+                assert unread.status_code == 200
+                second = Client(server.url)
+                second.token = client.token
+                answer = second.request("GET", "/api/account/export")
+                assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+                second.close()
+            eventually(lambda: client.request("GET", "/api/account/export").status_code == 200, what="the place is free")
+
     def test_a_table_that_comes_later_is_in_it_by_itself(
         self, server: Server, client: Client, database: Database,
     ) -> None:

@@ -190,12 +190,22 @@ import Testing
             #expect(names.first == "user" && names.dropFirst().sorted() == Array(names.dropFirst()))
             #expect(Set(names).isSuperset(of: ["a_parents", "b_children", "z_parts", "user_settings"]))
             #expect(Set(names).isDisjoint(with: ["c_views", "z_parts_0", "users", "feature_flags"]))
-            let records = try #require(tables.first { $0.name == "a_parents" }).records.map(\.text)
+            let records = try #require(tables.first { $0.name == "a_parents" }).pieces
             #expect(
                 records == [
-                    #"{"id":1,"at":"1970-01-01T00:00:00.500Z","raw":null,"above":1}"#,
-                    #"{"id":2,"at":"1970-01-01T00:00:00.500Z","raw":"00ff","above":1}"#,
+                    #"{"id":1,"at":"1970-01-01T00:00:00.500Z","raw":null,"above":1},"# + "\n"
+                        + #"{"id":2,"at":"1970-01-01T00:00:00.500Z","raw":"00ff","above":1}"#
                 ])
+            #expect(try #require(tables.first { $0.name == "user_settings" }).pieces.isEmpty)
+            try await PostgresSession.run(
+                "INSERT INTO z_parts SELECT '\(id)', n FROM generate_series(2, 1234) AS n", at: url)
+            let parts = try #require(try await ada.accounts.export(ada.user.id).first { $0.name == "z_parts" }).pieces
+            #expect(parts.count == 3)
+            let ids = try parts.flatMap { piece -> [Int64?] in
+                guard case .array(let records) = try JSON(parsing: "[\(piece)]".utf8) else { return [] }
+                return records.map { $0["id"]?.integer }
+            }
+            #expect(ids == (1...1234).map { Int64($0) })
             #expect(try await ada.accounts.erase(ada.user.id))
             let left = try await PostgresSession.run(
                 "SELECT (SELECT count(*) FROM a_parents), (SELECT count(*) FROM b_children), (SELECT count(*) FROM z_parts)",

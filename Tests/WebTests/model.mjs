@@ -1,4 +1,5 @@
-// A small honest model of the server (contract, sections 6 and 7) for one user: heads, versions, exactly-once, conflicts,
+// A small honest model of the server (contract, sections 6 and 7) for one user: heads, versions, exactly-once,
+// conflicts,
 // resets. What it holds at every place is remembered, so that a replica can be held against it.
 
 export const SHARED = new Set(["items", "flags"]);

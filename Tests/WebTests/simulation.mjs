@@ -1,6 +1,7 @@
 // Long because a world is one thing: its time, its network, its devices and what must hold of them read together.
 //
-// node simulation.mjs FIRST COUNT: runs schedules FIRST … FIRST+COUNT−1. Each is a world of a model server, a few devices of
+// node simulation.mjs FIRST COUNT: runs schedules FIRST … FIRST+COUNT−1. Each is a world of a model server, a few
+// devices of
 // one or two tabs that run the real machine, and a network that delays, drops, duplicates, cuts and answers late; tabs
 // crash, stores keep what was written. In the end the network heals, and then: every replica is the server's, every
 // queue is empty, every change that was kept has happened once, in its device's order. All the while a replica equals

@@ -1,4 +1,5 @@
-// node vectors.mjs FOLDER: holds the machine against every vector (Clients/Vectors/README.md says what they mean), and prints
+// node vectors.mjs FOLDER: holds the machine against every vector (Clients/Vectors/README.md says what they mean),
+// and prints
 // a line of JSON for each case: {file, name, fault: null or what differs}.
 // node vectors.mjs FOLDER --write: writes down what the machine does now, for somebody to read before he commits it.
 

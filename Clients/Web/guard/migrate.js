@@ -8,12 +8,13 @@
  * @typedef {object} Moved
  * @property {string[]} moved  keys that are on the server now, and no longer here
  * @property {string[]} dropped  keys that the server knew better, or that held nothing of worth; no longer here
- * @property {Array<{key: string, problem: import("../client.js").Problem}>} left  keys that the server refused; still here
+ * @property {Array<{key: string, problem: import("../client.js").Problem}>} left  keys that the server refused; still
+ *   here
  */
 
 /**
- * What a browser says about money is kept and never believed: it goes under `legacy.<key>`, where whoever runs the server finds it
- * (`lockstep coins grant` makes it good). The rest becomes what it always meant.
+ * What a browser says about money is kept and never believed: it goes under `legacy.<key>`, where whoever runs the
+ * server finds it (`lockstep coins grant` makes it good). The rest becomes what it always meant.
  * @type {Readonly<Record<string, Mover>>}
  */
 export const MOVERS = Object.freeze({
@@ -82,7 +83,8 @@ function legacy(key) {
  * @type {Mover}
  */
 function paused(value, client) {
-    const left = Math.round(Number(value?.remaining_seconds ?? value?.remainingSeconds ?? value?.timeRemaining ?? value?.remaining));
+    const left = Math.round(Number(
+        value?.remaining_seconds ?? value?.remainingSeconds ?? value?.timeRemaining ?? value?.remaining));
     const isPaused = value?.is_paused ?? value?.isPaused ?? value?.paused ?? true;
     if (!isPaused || !(left >= 1 && left <= 14_400) || client.read("focus", "active") !== undefined) return null;
     const title = value.task_title ?? value.taskTitle ?? value.task;

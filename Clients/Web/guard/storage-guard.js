@@ -1,15 +1,16 @@
-// Keeps an app from falling back into localStorage: only cosmetic keys pass. What counts as cosmetic, and whether the guard is
-// on at all, the server says with its flag DISABLE_MASS_LOCAL_PERSISTENCE.
+// Keeps an app from falling back into localStorage: only cosmetic keys pass. What counts as cosmetic, and whether the
+// guard is on at all, the server says with its flag DISABLE_MASS_LOCAL_PERSISTENCE.
 
 /** @typedef {"enforce" | "report"} Mode  refuse, or let pass and count */
 
 /**
  * @typedef {object} Options
  * @property {Mode} [mode]
- * @property {ReadonlyArray<string>} [allow]  keys that pass beside those that the server names; `ui.*` stands for all that
- *   begin with `ui.`
+ * @property {ReadonlyArray<string>} [allow]  keys that pass beside those that the server names; `ui.*` stands for all
+ *   that begin with `ui.`
  * @property {ReadonlyArray<"localStorage" | "sessionStorage">} [stores]
- * @property {Pick<import("../client.js").Client, "read" | "subscribe">} [client]  with it, a switch of the flag is followed at once
+ * @property {Pick<import("../client.js").Client, "read" | "subscribe">} [client]  with it, a switch of the flag is
+ *   followed at once
  * @property {string} [url]  the server's address
  * @property {(message: string) => void} [warn]
  */
@@ -83,7 +84,8 @@ export function installStorageGuard(options = {}) {
             body: JSON.stringify({ counts: sent, mode }),
         }).then((answer) => answer.ok, () => false);
         // The next report takes it along.
-        if (!arrived) for (const [key, count] of Object.entries(sent)) unreported.set(key, (unreported.get(key) ?? 0) + count);
+        if (arrived) return;
+        for (const [key, count] of Object.entries(sent)) unreported.set(key, (unreported.get(key) ?? 0) + count);
     }
 
     async function ask() {

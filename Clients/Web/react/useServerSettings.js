@@ -1,4 +1,5 @@
-// The user's settings as a React hook. React is the caller's own: this module needs no build step and brings no second copy.
+// The user's settings as a React hook. React is the caller's own: this module needs no build step and brings no
+// second copy.
 //
 //     const useServerSettings = createUseServerSettings(React, client);
 //     const { theme, setTheme } = useServerSettings();
@@ -11,7 +12,8 @@
 /**
  * @typedef {object} ServerSettings
  * @property {Readonly<Record<string, any>>} settings  by key; the same object while nothing changed
- * @property {(key: string, value: any) => Promise<Result>} updateSetting  null deletes. Shown at once, undone if it is refused
+ * @property {(key: string, value: any) => Promise<Result>} updateSetting  null deletes. Shown at once, undone if it
+ *   is refused
  * @property {"light" | "dark" | "system"} theme
  * @property {(theme: "light" | "dark" | "system") => Promise<Result>} setTheme
  * @property {Readonly<Accessibility>} accessibility
@@ -69,7 +71,8 @@ export function createUseServerSettings(React, client) {
     function current() {
         const now = client.list("settings");
         const isLoading = !client.status().ready;
-        if (snapshot !== null && list === now && snapshot.isLoading === isLoading && snapshot.error === error) return snapshot;
+        const same = list === now && snapshot?.isLoading === isLoading && snapshot?.error === error;
+        if (snapshot !== null && same) return snapshot;
         const settings = list === now && snapshot !== null ? snapshot.settings
             : Object.freeze(Object.fromEntries(now.map(({ id, value }) => [id, value])));
         list = now;

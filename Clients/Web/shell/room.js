@@ -1,6 +1,6 @@
-// Whether the browser's store has room for a change: where it has, a change shows at once; where it may not, only once it is
-// kept. What browsers say about it is a round figure, so a reserve is written: while it stands there is room, and when a
-// write fails it makes some.
+// Whether the browser's store has room for a change: where it has, a change shows at once; where it may not, only once
+// it is kept. What browsers say about it is a round figure, so a reserve is written: while it stands there is room, and
+// when a write fails it makes some.
 
 /** @typedef {import("./store.js").Store} Store */
 

@@ -1,5 +1,5 @@
-// Carries out what the machine asks for: the one place where a clock, chance, timers, the network, the store and the other
-// tabs come together. It decides nothing.
+// Carries out what the machine asks for: the one place where a clock, chance, timers, the network, the store and the
+// other tabs come together. It decides nothing.
 
 import { initial, step } from "../sync/machine.js";
 import { makeId } from "./ids.js";
@@ -47,6 +47,7 @@ export class Shell {
      */
     #dismissed = new Set();
     #fetching = false;
+    #fetchAgain = false;
     /** @type {Promise<unknown>} */
     #keeping = Promise.resolve();
     /** @type {Room | null} */
@@ -225,7 +226,7 @@ export class Shell {
             if (effect.type === "keep") {
                 this.happen({ type: "notKept", id: effect.entry.mutation.id, code: "storage_full" });
             } else {
-                console.warn("lockstep: this device's store refused a write; nothing is lost while the page is open", error);
+                console.warn("lockstep: the store refused a write; nothing is lost while the page is open", error);
             }
         }
     }
@@ -285,15 +286,21 @@ export class Shell {
 
     /** Says what was dismissed, and asks for what is left. Offline it is left for the next time. */
     async #fetchConflicts() {
-        if (this.#fetching || this.state.role === "none") return;
+        if (this.state.role === "none") return;
+        // One that is on its way may have been answered before what is asked about.
+        this.#fetchAgain = true;
+        if (this.#fetching) return;
         this.#fetching = true;
         try {
-            for (const id of this.#dismissed) {
-                const said = await this.#call("DELETE", `/${encodeURIComponent(id)}`);
-                if (said.ok || said.status === 404) this.#dismissed.delete(id);
+            while (this.#fetchAgain) {
+                this.#fetchAgain = false;
+                for (const id of this.#dismissed) {
+                    const said = await this.#call("DELETE", `/${encodeURIComponent(id)}`);
+                    if (said.ok || said.status === 404) this.#dismissed.delete(id);
+                }
+                const answer = await this.#call("GET", "");
+                if (answer.ok) this.#tell((await answer.json()).conflicts);
             }
-            const answer = await this.#call("GET", "");
-            if (answer.ok) this.#tell((await answer.json()).conflicts);
         } catch {
             // The next time that the server is reached.
         } finally {

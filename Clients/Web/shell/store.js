@@ -1,5 +1,5 @@
-// What a device keeps: who signed in last, the replica and the queue of each account. In IndexedDB, the one place that a
-// browser leaves for that; in memory where there is none.
+// What a device keeps: who signed in last, the replica and the queue of each account. In IndexedDB, the one place that
+// a browser leaves for that; in memory where there is none.
 
 /** @typedef {import("../sync/types.js").Document} Document */
 /** @typedef {import("../sync/types.js").Kept} Kept */
@@ -33,8 +33,8 @@
  * @property {(account: string) => Promise<Stored>} load
  * @property {(known: {account: string, device: string, email: string}) => Promise<void>} remember  the last sign-in
  * @property {(email: string) => Promise<string | null>} deviceOf  the device that an earlier sign-in gave
- * @property {(account: string, entry: Kept) => Promise<Kept>} keep  behind all others, with the next `seq`; rejects when it
- *   cannot be kept
+ * @property {(account: string, entry: Kept) => Promise<Kept>} keep  behind all others, with the next `seq`; rejects
+ *   when it cannot be kept
  * @property {(account: string, ids: string[]) => Promise<void>} forget  entries of the queue
  * @property {(account: string, from: string, to: string) => Promise<void>} rename
  * @property {(account: string) => Promise<void>} fork  gives the device's id and its count up
@@ -303,7 +303,8 @@ export function memoryStore() {
  */
 function renamed(entry, from, to) {
     const { seq, ...mutation } = entry.mutation;
-    const args = Object.fromEntries(Object.entries(mutation.args).map(([name, value]) => [name, value === from ? to : value]));
+    const args = Object.fromEntries(
+        Object.entries(mutation.args).map(([name, value]) => [name, value === from ? to : value]));
     const own = mutation.id === from;
     return {
         ...entry,

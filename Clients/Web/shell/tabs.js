@@ -1,5 +1,5 @@
-// The tabs of one browser: one of them leads and has the network, the others follow it. The lead is a Web Lock, so it passes
-// on when its tab goes; what they tell each other goes over a BroadcastChannel.
+// The tabs of one browser: one of them leads and has the network, the others follow it. The lead is a Web Lock, so it
+// passes on when its tab goes; what they tell each other goes over a BroadcastChannel.
 
 import { makeId } from "./ids.js";
 

@@ -1,4 +1,5 @@
-// The wire, and nothing else knows it: opens the socket that the machine asks for, makes its requests, and says what came.
+// The wire, and nothing else knows it: opens the socket that the machine asks for, makes its requests, and says what
+// came.
 
 /** @typedef {import("../sync/types.js").Answer} Answer */
 /** @typedef {import("../sync/types.js").Effect} Effect */

@@ -8,8 +8,8 @@ const DRIFT = 0.0005;
 const SET_MS = 15_000;
 
 /**
- * Learns from a time that the server wrote. It is old by its way to here, never young: so the largest difference seen is
- * the closest, as far as the stopwatch can be trusted since.
+ * Learns from a time that the server wrote. It is old by its way to here, never young: so the largest difference seen
+ * is the closest, as far as the stopwatch can be trusted since.
  * @param {Turn} turn
  * @param {unknown} time  RFC 3339
  */

@@ -495,8 +495,8 @@ function first({ state, now }, limit) {
 }
 
 /**
- * The server refused what was sent as a whole, for good: one by one the next time, and the one that is refused alone gets
- * that as its result, so that it holds up nothing.
+ * The server refused what was sent as a whole, for good: one by one the next time, and the one that is refused alone
+ * gets that as its result, so that it holds up nothing.
  * @param {Turn} turn
  * @param {Problem} problem
  */
@@ -508,7 +508,9 @@ function passOver(turn, problem) {
         return;
     }
     link.single = Math.max(0, link.single - 1);
-    settled(turn, sendable(state).slice(0, 1).map(({ mutation }) => ({ id: mutation.id, status: "rejected", problem })), true);
+    const head = sendable(state).slice(0, 1).map(
+        ({ mutation }) => ({ id: mutation.id, status: /** @type {const} */ ("rejected"), problem }));
+    settled(turn, head, true);
 }
 
 /**

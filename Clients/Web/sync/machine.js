@@ -1,5 +1,5 @@
-// A device's end of Lockstep as a pure state machine: what it holds and what happened give what it holds then and what is
-// to be done. No clock, no chance, no I/O: `now` and `random` come with the event, the shell does what is asked for.
+// A device's end of Lockstep as a pure state machine: what it holds and what happened give what it holds then and what
+// is to be done. No clock, no chance, no I/O: `now` and `random` come with the event, the shell does what is asked for.
 // Clients/Vectors/ says the same as data, for machines in other languages.
 
 import * as link from "./link.js";
@@ -60,7 +60,9 @@ const happened = new Map(Object.entries({
             state.documents = new Map(event.documents.map(
                 (/** @type {any} */ it) => [`${it.collection}\n${it.id}`, it]));
         }
-        if (state.ahead === null && Number.isFinite(event.ahead)) Object.assign(state, { ahead: event.ahead, aheadAt: null });
+        if (state.ahead === null && Number.isFinite(event.ahead)) {
+            Object.assign(state, { ahead: event.ahead, aheadAt: null });
+        }
         for (const kept of event.entries) enqueue(turn, entryOf(kept, null, false));
         turn.changed();
         // The other tabs write into the queue of the account that they show.
@@ -224,7 +226,8 @@ function catchUp(turn, message) {
         if (!entry.kept) continue;
         const { mutation, made, hint, place } = entry;
         const kept = { mutation, made, hint, place };
-        turn.emit({ type: "tell", message: { type: "queued", entry: kept, age: entry.at === null ? 0 : turn.now - entry.at } });
+        const age = entry.at === null ? 0 : turn.now - entry.at;
+        turn.emit({ type: "tell", message: { type: "queued", entry: kept, age } });
     }
     show(turn);
     turn.changed();

@@ -1,5 +1,5 @@
-// What a mutation will have done, as far as a device can tell before the server has said so. Pure: the same mutation over
-// the same documents gives the same effects, on every device and after every reload.
+// What a mutation will have done, as far as a device can tell before the server has said so. Pure: the same mutation
+// over the same documents gives the same effects, on every device and after every reload.
 
 /**
  * A value as it will be once a mutation is applied.

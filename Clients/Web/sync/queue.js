@@ -1,5 +1,5 @@
-// The changes made here that the server has not answered yet, in the order in which they were made: how one gets in, and
-// how it gets out. Pure.
+// The changes made here that the server has not answered yet, in the order in which they were made: how one gets in,
+// and how it gets out. Pure.
 
 import { itemOf } from "./optimistic.js";
 import { add, apply, read, sendable, settle, show, versionOf, waiting } from "./replica.js";
@@ -25,8 +25,8 @@ const DETAILS = {
 };
 
 /**
- * The user made a change. It shows at once, and is sent when the store has it. Where the store may be full, it shows only
- * then too.
+ * The user made a change. It shows at once, and is sent when the store has it. Where the store may be full, it shows
+ * only then too.
  * @param {Turn} turn
  * @param {{id: string, name: string, args: Record<string, any>, made: number, hint?: any, room?: boolean}} event
  */
@@ -59,8 +59,10 @@ export function kept(turn, kept, at) {
     state.keeping = state.keeping.filter((it) => it !== id);
     const shown = state.entries.some((entry) => entry.mutation.id === id);
     if (!shown) return enqueue(turn, entryOf(kept, at, true));
-    state.entries = state.entries.map((entry) => entry.mutation.id === id
-        ? { ...entry, kept: true, place: kept.place, mutation: { ...entry.mutation, ...kept.mutation, args: entry.mutation.args } } : entry);
+    state.entries = state.entries.map((entry) => entry.mutation.id !== id ? entry : {
+        ...entry, kept: true, place: kept.place,
+        mutation: { ...entry.mutation, ...kept.mutation, args: entry.mutation.args },
+    });
     sort(turn);
 }
 
@@ -206,8 +208,8 @@ export function settled(turn, results, pulled, fresh = []) {
 }
 
 /**
- * Another machine counts as this device does: a copy of it, or a store that was lost. The count is given up, and what was
- * refused for it is sent under other ids.
+ * Another machine counts as this device does: a copy of it, or a store that was lost. The count is given up, and what
+ * was refused for it is sent under other ids.
  * @param {Turn} turn @param {string[]} ids @param {string[]} fresh
  */
 function fork(turn, ids, fresh) {

@@ -1,5 +1,5 @@
-// What a device holds: the server's documents as of one cursor, and over them what the changes made here will have done.
-// Pure: every function reads the turn's state and leaves another one in it.
+// What a device holds: the server's documents as of one cursor, and over them what the changes made here will have
+// done. Pure: every function reads the turn's state and leaves another one in it.
 
 import { effectsOf } from "./optimistic.js";
 
@@ -82,8 +82,8 @@ export function apply(turn, change) {
 }
 
 /**
- * Results are final. What a mutation did is in the replica already when it is in step; otherwise what it shows stays until
- * the next change is applied. A rejected one has done nothing.
+ * Results are final. What a mutation did is in the replica already when it is in step; otherwise what it shows stays
+ * until the next change is applied. A rejected one has done nothing.
  * @param {Turn} turn
  * @param {Result[]} results
  * @param {boolean} pulled  whether the change that came with the results has been applied
@@ -106,8 +106,8 @@ function land(turn, which) {
 }
 
 /**
- * Computes anew what the entries show, each over those before it. One that the server may have keeps what it showed: the
- * documents may already hold what it did.
+ * Computes anew what the entries show, each over those before it. One that the server may have keeps what it showed:
+ * the documents may already hold what it did.
  * @param {Turn} turn
  */
 export function show({ state }) {
@@ -117,7 +117,8 @@ export function show({ state }) {
     const look = { ...state, overlay };
     state.entries = state.entries.map((entry) => {
         if (entry.landed) return entry;
-        const now = entry.sent ? entry.effects : effectsOf(deedOf(entry), (collection, id) => read(look, collection, id));
+        const now = entry.sent ? entry.effects
+            : effectsOf(deedOf(entry), (collection, id) => read(look, collection, id));
         const effects = alike(now, entry.effects) ? entry.effects : now;
         for (const effect of effects) overlay.set(keyOf(effect.collection, effect.id), effect.value);
         return effects === entry.effects ? entry : { ...entry, effects };

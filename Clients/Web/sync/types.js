@@ -149,7 +149,8 @@
  */
 
 /**
- * What happened. `now` is the page's stopwatch in milliseconds, `random` a number below 1; both are given to every event.
+ * What happened. `now` is the page's stopwatch in milliseconds, `random` a number below 1; both are given to every
+ * event.
  * @typedef {{type: string, now?: number, random?: number} & Record<string, any>} Event
  */
 

@@ -1,5 +1,5 @@
-// <lockstep-theme>: the theme provider as an element. With `client` set it uses that one; otherwise it makes one of its own,
-// for the server that its attribute `url` names or the page's own.
+// <lockstep-theme>: the theme provider as an element. With `client` set it uses that one; otherwise it makes one of its
+// own, for the server that its attribute `url` names or the page's own.
 
 import { createClient } from "../client.js";
 import { provideTheme } from "./provider.js";

@@ -1,6 +1,6 @@
-// Keeps the theme and the accessibility switches of a page in step with the user's settings: attributes of the root element,
-// which style sheets go by. `data-theme` is light or dark; `data-theme-choice` may be system too; `data-accessibility`
-// lists what is on. Nothing flashes: until the replica is there the page stays as it came.
+// Keeps the theme and the accessibility switches of a page in step with the user's settings: attributes of the root
+// element, which style sheets go by. `data-theme` is light or dark; `data-theme-choice` may be system too;
+// `data-accessibility` lists what is on. Nothing flashes: until the replica is there the page stays as it came.
 
 /** @typedef {import("../client.js").Client} Client */
 

@@ -37,8 +37,8 @@
  * @typedef {object} Options
  * @property {string} [url]  the server's address; the page's own when left out
  * @property {boolean} [realtime]  whether to hold a socket; a phone, and whoever asked his browser to save data, polls
- * @property {() => void} [onSignedOut]  the session ended, here or elsewhere; the client is closed, and what waits is kept
- *   for the next sign-in
+ * @property {() => void} [onSignedOut]  the session ended, here or elsewhere; the client is closed, and what waits is
+ *   kept for the next sign-in
  */
 /**
  * @param {Options} [options]
@@ -143,8 +143,8 @@ export type Options = {
      */
     realtime?: boolean | undefined;
     /**
-     * the session ended, here or elsewhere; the client is closed, and what waits is kept
-     * for the next sign-in
+     * the session ended, here or elsewhere; the client is closed, and what waits is
+     * kept for the next sign-in
      */
     onSignedOut?: (() => void) | undefined;
 };

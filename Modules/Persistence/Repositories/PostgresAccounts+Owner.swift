@@ -69,17 +69,17 @@ extension PostgresAccounts {
 
     package func export(_ user: UUID) async throws -> [ExportedTable] {
         let rows = try await database.answering {
-            try await $0.read("SELECT source, record FROM account_export(\(user))")
+            try await $0.read("SELECT source, records FROM account_export(\(user))")
         }
-        var tables: [(name: String, records: [RawJSON])] = []
+        var tables: [(name: String, pieces: [String])] = []
         for row in rows {
             let name = try row.decode("source", as: String.self)
             if tables.last?.name != name { tables.append((name, [])) }
-            if let record = try row.decode("record", as: RawJSON?.self) {
-                tables[tables.count - 1].records.append(record)
+            if let piece = try row.decode("records", as: String?.self) {
+                tables[tables.count - 1].pieces.append(piece)
             }
         }
-        return tables.map { ExportedTable(name: $0.name, records: $0.records) }
+        return tables.map { ExportedTable(name: $0.name, pieces: $0.pieces) }
     }
 
     package func erase(_ user: UUID) async throws -> Bool {

@@ -18,11 +18,12 @@ export function migrateLocalStorage({ client, keys, storage }: {
  * @typedef {object} Moved
  * @property {string[]} moved  keys that are on the server now, and no longer here
  * @property {string[]} dropped  keys that the server knew better, or that held nothing of worth; no longer here
- * @property {Array<{key: string, problem: import("../client.js").Problem}>} left  keys that the server refused; still here
+ * @property {Array<{key: string, problem: import("../client.js").Problem}>} left  keys that the server refused; still
+ *   here
  */
 /**
- * What a browser says about money is kept and never believed: it goes under `legacy.<key>`, where whoever runs the server finds it
- * (`lockstep coins grant` makes it good). The rest becomes what it always meant.
+ * What a browser says about money is kept and never believed: it goes under `legacy.<key>`, where whoever runs the
+ * server finds it (`lockstep coins grant` makes it good). The rest becomes what it always meant.
  * @type {Readonly<Record<string, Mover>>}
  */
 export const MOVERS: Readonly<Record<string, Mover>>;
@@ -48,7 +49,8 @@ export type Moved = {
      */
     dropped: string[];
     /**
-     * keys that the server refused; still here
+     * keys that the server refused; still
+     * here
      */
     left: Array<{
         key: string;

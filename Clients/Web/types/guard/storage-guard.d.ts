@@ -7,10 +7,11 @@ export function installStorageGuard(options?: Options | undefined): Guard;
 /**
  * @typedef {object} Options
  * @property {Mode} [mode]
- * @property {ReadonlyArray<string>} [allow]  keys that pass beside those that the server names; `ui.*` stands for all that
- *   begin with `ui.`
+ * @property {ReadonlyArray<string>} [allow]  keys that pass beside those that the server names; `ui.*` stands for all
+ *   that begin with `ui.`
  * @property {ReadonlyArray<"localStorage" | "sessionStorage">} [stores]
- * @property {Pick<import("../client.js").Client, "read" | "subscribe">} [client]  with it, a switch of the flag is followed at once
+ * @property {Pick<import("../client.js").Client, "read" | "subscribe">} [client]  with it, a switch of the flag is
+ *   followed at once
  * @property {string} [url]  the server's address
  * @property {(message: string) => void} [warn]
  */
@@ -29,13 +30,14 @@ export type Mode = "enforce" | "report";
 export type Options = {
     mode?: Mode | undefined;
     /**
-     * keys that pass beside those that the server names; `ui.*` stands for all that
-     * begin with `ui.`
+     * keys that pass beside those that the server names; `ui.*` stands for all
+     * that begin with `ui.`
      */
     allow?: readonly string[] | undefined;
     stores?: readonly ("localStorage" | "sessionStorage")[] | undefined;
     /**
-     * with it, a switch of the flag is followed at once
+     * with it, a switch of the flag is
+     * followed at once
      */
     client?: Pick<import("../client.js").Client, "read" | "subscribe"> | undefined;
     /**

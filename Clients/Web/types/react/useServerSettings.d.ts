@@ -14,7 +14,8 @@ export type ServerSettings = {
      */
     settings: Readonly<Record<string, any>>;
     /**
-     * null deletes. Shown at once, undone if it is refused
+     * null deletes. Shown at once, undone if it
+     * is refused
      */
     updateSetting: (key: string, value: any) => Promise<Result>;
     theme: "light" | "dark" | "system";

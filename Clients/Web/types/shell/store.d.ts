@@ -62,8 +62,8 @@ export type Store = {
      */
     deviceOf: (email: string) => Promise<string | null>;
     /**
-     * behind all others, with the next `seq`; rejects when it
-     * cannot be kept
+     * behind all others, with the next `seq`; rejects
+     * when it cannot be kept
      */
     keep: (account: string, entry: Kept) => Promise<Kept>;
     /**

@@ -1,6 +1,6 @@
 /**
- * The user made a change. It shows at once, and is sent when the store has it. Where the store may be full, it shows only
- * then too.
+ * The user made a change. It shows at once, and is sent when the store has it. Where the store may be full, it shows
+ * only then too.
  * @param {Turn} turn
  * @param {{id: string, name: string, args: Record<string, any>, made: number, hint?: any, room?: boolean}} event
  */

@@ -32,16 +32,16 @@ export function sendable(state: State): import("./types.js").Entry[];
  */
 export function apply(turn: Turn, change: Change): boolean;
 /**
- * Results are final. What a mutation did is in the replica already when it is in step; otherwise what it shows stays until
- * the next change is applied. A rejected one has done nothing.
+ * Results are final. What a mutation did is in the replica already when it is in step; otherwise what it shows stays
+ * until the next change is applied. A rejected one has done nothing.
  * @param {Turn} turn
  * @param {Result[]} results
  * @param {boolean} pulled  whether the change that came with the results has been applied
  */
 export function settle(turn: Turn, results: Result[], pulled: boolean): void;
 /**
- * Computes anew what the entries show, each over those before it. One that the server may have keeps what it showed: the
- * documents may already hold what it did.
+ * Computes anew what the entries show, each over those before it. One that the server may have keeps what it showed:
+ * the documents may already hold what it did.
  * @param {Turn} turn
  */
 export function show({ state }: Turn): void;

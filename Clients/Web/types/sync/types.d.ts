@@ -322,7 +322,8 @@ export type Answer = {
     body: any;
 };
 /**
- * What happened. `now` is the page's stopwatch in milliseconds, `random` a number below 1; both are given to every event.
+ * What happened. `now` is the page's stopwatch in milliseconds, `random` a number below 1; both are given to every
+ * event.
  */
 export type Event = {
     type: string;
