@@ -148,7 +148,10 @@ struct Server {
         hub.report(to: presence)
         let bus = HintBus(
             process: process, feed: feed, incoming: Self.incoming(database), logger: logger,
-            send: { try await database.notify($0) }, onEstablished: { survey.ask() })
+            send: { try await database.notify($0) }, onEstablished: {
+                survey.ask()
+                clockwork.look()
+            })
         let routes = Routes(
             configuration: configuration, home: home, authenticator: authenticator, accounts: accounts,
             settings: settings, focus: focus, clockwork: clockwork, market: market, arrivals: arrivals, sync: sync,

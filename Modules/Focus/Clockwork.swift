@@ -6,15 +6,16 @@ import ServiceLifecycle
 package import Sync
 import Synchronization
 
-/// Ends sessions at their time with nobody connected. It sleeps until the next end; while nothing is due it asks the
-/// database nothing but every 30 s, in case it missed something. Any number of processes may run one: each due session
-/// is decided once, under its user's lock.
+/// Ends sessions at their time with nobody connected. It sleeps until the next end, and looks again when something was
+/// said about a session; besides it looks every 30 s while a session is live and every 5 minutes while none is, in case
+/// it missed something. Any number of processes may run one: each due session is decided once, under its user's lock.
 package final class Clockwork: Service {
     /// How many due users are looked up at once, and how many of them are settled side by side.
     private static let batch = 500
     private static let parallel = 8
-    /// The longest sleep; how soon it looks again at the earliest; how soon after another process's hint.
+    /// The longest sleep, with a live session and without one; how soon it looks again at the earliest; how soon after another process's hint.
     private static let longest: Duration = .seconds(30)
+    private static let longestIdle: Duration = .seconds(300)
     private static let shortest: Duration = .milliseconds(20)
     private static let afterHint: TimeAmount = .milliseconds(500)
     /// How often this machine's clock is compared with its stopwatch, and by how much it must have been set to count.
@@ -60,7 +61,7 @@ package final class Clockwork: Service {
         await withGracefulShutdownHandler {
             var alarm: Scheduled<Void>?
             for await _ in wakes {
-                let pause = await look()
+                let pause = await settleDue()
                 alarm?.cancel()
                 alarm = loop.scheduleTask(in: TimeAmount(pause)) { self.wake.yield() }
                 // What happens meanwhile is looked at together.
@@ -73,6 +74,9 @@ package final class Clockwork: Service {
         clockWatch.cancel()
     }
 
+    /// Look now: what other processes said may have been lost.
+    package func look() { wake.yield() }
+
     /// Settles this user's session if it is due, and tells his devices.
     package func settle(_ user: UUID) async throws {
         guard let applied = try await repository.settle(user) else { return }
@@ -80,10 +84,12 @@ package final class Clockwork: Service {
     }
 
     /// Settles what is due; how long until there is something to do again.
-    private func look() async -> Duration {
+    private func settleDue() async -> Duration {
         do {
             let due = try await repository.due(limit: Self.batch)
-            guard !due.users.isEmpty else { return min(max(due.next ?? Self.longest, .zero), Self.longest) }
+            guard !due.users.isEmpty else {
+                return due.next.map { min(max($0, .zero), Self.longest) } ?? Self.longestIdle
+            }
             // Processes that found the same ones begin with different ones.
             let failures = await settleAll(due.users.shuffled())
             return failures == 0 ? .zero : .seconds(1)

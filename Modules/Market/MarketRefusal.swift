@@ -70,7 +70,8 @@ package enum MarketRefusal: Error, Sendable, Equatable {
         case .nothingToRedeem:
             Problem(
                 409, "nothing_to_redeem", "There are not that many to redeem",
-                detail: "Only pieces that you own, that can be used up and that have not been redeemed can be redeemed.")
+                detail: "Only pieces that you own, that can be used up and that have not been redeemed can be redeemed."
+            )
         case .notRefundable:
             Problem(
                 409, "not_refundable", "This cannot be refunded",

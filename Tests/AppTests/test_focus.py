@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness import Client, Database, Server, eventually, mutation
+from harness import Client, Server, eventually, mutation
 
 MEMBERS = {
     "id", "mode", "status", "duration_seconds", "started_at", "ends_at", "paused_at", "remaining_seconds",
@@ -150,11 +150,12 @@ def test_a_session_nobody_watches_is_completed_at_its_due_time(user: Client) -> 
 
 
 def test_a_socket_hears_of_an_end_within_a_second(user: Client) -> None:
-    socket = user.socket()
-    socket.expect("changes")
+    socket = user.socket().caught_up()
     made = start(user, duration_seconds=1)
-    assert socket.expect("changes")["documents"][0]["value"]["id"] == made["id"]
-    frame = socket.expect("changes")
+    begun = socket.wait(lambda it: it["type"] == "changes" and it["documents"], what="the start")
+    assert begun["documents"][0]["value"]["id"] == made["id"]
+    frame = socket.wait(
+        lambda it: it["type"] == "changes" and it["documents"] and it["documents"][0]["version"] == 2, what="the end")
     late = instant(frame["server_time"]) - instant(made["ends_at"])
     assert frame["documents"] == [{"collection": "focus", "id": "active", "value": None, "version": 2}]
     assert datetime.timedelta(0) <= late < datetime.timedelta(seconds=1)
@@ -209,7 +210,7 @@ def test_statistics_hold_every_day_of_the_period(user: Client) -> None:
     assert len(found["per_day"]) == 7 and found["per_day"][0] == {
         "date": found["per_day"][0]["date"], "sessions": 0, "focus_seconds": 0}
     made = start(user, duration_seconds=1)
-    eventually(lambda: completed(user, made["id"]), "completed", within=5)
+    eventually(lambda: completed(user, made["id"]), within=5, what="completed")
     found = user.expect(200, "GET", "/api/focus/stats")
     assert len(found["per_day"]) == 30 and found["sessions"] == 1 and found["focus_seconds"] == 1
     assert found["per_day"][-1]["sessions"] == 1 and found["streak_days"] == found["longest_streak_days"] == 1

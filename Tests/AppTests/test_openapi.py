@@ -76,6 +76,8 @@ def calls(client: Client) -> Iterator[Call]:
     yield Call("get", "/api/settings/{key}/history", 200, {"key": "theme"})
     yield Call("delete", "/api/settings/{key}", 204, {"key": "font.size"})
 
+    yield from focus_calls(client)
+
     yield Call("get", "/api/sync", 200)
     cursor = client.pull()["cursor"]
     unchanged = {"params": {"cursor": cursor}, "headers": {"If-None-Match": f'"{cursor}"'}}
@@ -104,6 +106,37 @@ def calls(client: Client) -> Iterator[Call]:
     yield Call("get", "/openapi.json", 200)
     yield Call("delete", "/api/settings", 204)
     yield Call("post", "/api/auth/logout", 204)
+
+
+def focus_calls(client: Client) -> Iterator[Call]:
+    signed_out = {"headers": ANONYMOUS}
+    first = str(uuid.uuid4())
+    key = {"headers": {"Idempotency-Key": first}}
+    yield Call("get", "/api/focus/active", 200)
+    yield Call("get", "/api/focus/pause", 200)
+    yield Call("post", "/api/focus/pause", 404)
+    yield Call("post", "/api/focus", 201, body={"task_title": "Write"}, options=key)
+    yield Call("post", "/api/focus", 409, body={"mode": "break"})
+    yield Call("post", "/api/focus", 422, body={"duration_seconds": 0})
+    yield Call("post", "/api/focus", 401, body={}, options=signed_out)
+    yield Call("get", "/api/focus/active", 200)
+    yield Call("post", "/api/focus/pause", 412, options={"headers": {"If-Match": '"999999"'}})
+    yield Call("post", "/api/focus/pause", 200)
+    yield Call("post", "/api/focus/pause", 409)
+    yield Call("get", "/api/focus/pause", 200)
+    yield Call("delete", "/api/focus/pause", 200)
+    yield Call("delete", "/api/focus/pause", 409)
+    yield Call("post", "/api/focus/{id}/complete", 409, {"id": first})
+    yield Call("post", "/api/focus/{id}/complete", 404, {"id": UNKNOWN})
+    yield Call("post", "/api/focus/{id}/abandon", 200, {"id": first})
+    yield Call("post", "/api/focus/{id}/abandon", 409, {"id": first})
+    short = str(uuid.uuid4())
+    yield Call("post", "/api/focus", 201, body={"duration_seconds": 1}, options={"headers": {"Idempotency-Key": short}})
+    yield Call("post", "/api/focus/{id}/complete", 200, {"id": short})
+    yield Call("get", "/api/focus", 200, options={"params": {"limit": "1"}})
+    yield Call("get", "/api/focus", 422, options={"params": {"limit": "0"}})
+    yield Call("get", "/api/focus/stats", 200, options={"params": {"tz": "Europe/Berlin"}})
+    yield Call("get", "/api/focus/stats", 422, options={"params": {"tz": "Nowhere/Else"}})
 
 
 def resolved(description: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:

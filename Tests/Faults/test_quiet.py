@@ -60,3 +60,13 @@ def test_polls_and_sockets_that_wait_cost_one_statement_every_five_seconds_toget
     for poll in polls:
         poll.join(25)
     assert {answer.status_code for answer in answers} == {200}
+
+
+def test_a_clockwork_with_nothing_due_asks_nothing(
+    talkative: Cluster, start_server: Callable[..., Server], sign_up: Callable[..., Client],
+) -> None:
+    client = sign_up(start_server(talkative.database()))
+    client.expect(201, "POST", "/api/focus", {"duration_seconds": 3_600})
+    eventually(lambda: counted(talkative, 0.5) == 0, within=8, what="the last look after the start")
+    # It looks every 30 s while a session is live: at most once in this time.
+    assert counted(talkative, 8) <= 1

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,10 +87,13 @@ class Cluster:
     """A PostgreSQL of its own under /tmp, as user postgres where we are root (PostgreSQL refuses root).
 
     /tmp, because that user must be able to enter every folder above it, which a clone under /root does not allow.
-    `durable` turns fsync on, for tests that look at what a crash of the machine would leave.
+    `durable` turns fsync on, for tests that look at what a crash of the machine would leave; `env` is laid over the
+    environment of the server, not of its programs.
     """
 
-    def __init__(self, durable: bool = False, settings: Sequence[str] = ()) -> None:
+    def __init__(
+        self, durable: bool = False, settings: Sequence[str] = (), env: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="lockstep-test-", dir="/tmp"))
         self.data = self.folder / "data"
         self.log_path = self.folder / "postgres.log"
@@ -98,6 +101,7 @@ class Cluster:
         self.process: subprocess.Popen[bytes] | None = None
         self.user = "postgres" if os.geteuid() == 0 else None
         self._frozen: list[int] = []
+        self._environment = [f"{name}={value}" for name, value in (env or {}).items()]
         if self.user:
             owner = pwd.getpwnam(self.user)
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
@@ -119,8 +123,9 @@ class Cluster:
         """Starts it on its port and waits until it takes statements."""
         with open(self.log_path, "ab") as log:
             self.process = processes.spawn(
-                [binaries() / "postgres", "-D", self.data, "-p", str(self.port)], log=log, user=self.user,
-                death_signal="INT", cwd=Path("/"))
+                # Set behind the change of user: a preloaded library would keep what it makes as root.
+                ["env", *self._environment, binaries() / "postgres", "-D", self.data, "-p", str(self.port)],
+                log=log, user=self.user, death_signal="INT", cwd=Path("/"))
         eventually(self._answers, within=60, what="PostgreSQL to answer")
 
     def stop(self, mode: str = "fast") -> None:

@@ -68,7 +68,8 @@ package struct PostgresMarket: MarketRepository {
 
     package func grant(_ coins: Int64, reason: String, to user: UUID, id: UUID) async throws -> Applied {
         let signed = SignedMutation(
-            mutation: Mutation(id: id, name: "market.grant", args: .object([:])), user: user, device: id, fingerprint: [])
+            mutation: Mutation(id: id, name: "market.grant", args: .object([:])), user: user, device: id,
+            fingerprint: [])
         return try await carryOut(
             signed,
             """

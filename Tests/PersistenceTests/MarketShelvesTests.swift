@@ -1,0 +1,193 @@
+import API
+import Accounts
+import FoundationEssentials
+import Market
+import Sync
+import TestSupport
+import Testing
+
+@testable import Persistence
+
+@Suite struct MarketShelvesTests {
+    private func names(_ ada: Person, _ filter: ItemFilter = ItemFilter()) async throws -> [String] {
+        try await ada.market.items(of: ada.user.id, filter, after: nil, limit: 100).bodies.compactMap {
+            try $0.parsed["name"]?.string
+        }
+    }
+
+    @Test("A search minds neither case nor accents, and means what it says with % and _")
+    func search() async throws {
+        try await withTestDatabase { database, url in
+            let ada = try await Person.register(database)
+            _ = try await stock(url, "Café crème", 1)
+            _ = try await stock(url, "Ёлка", 1)
+            _ = try await stock(url, "ΌΜΗΡΟΣ", 1)
+            _ = try await stock(url, "100% Æther_ß", 1, "description = 'a Łódź story'")
+            for (words, found) in [
+                (["CAFE"], "Café crème"), (["créme", "cafè"], "Café crème"), (["елка"], "Ёлка"), (["όμηρος"], "ΌΜΗΡΟΣ"),
+                (["0%"], "100% Æther_ß"), (["_ss"], "100% Æther_ß"), (["lodz"], "100% Æther_ß"),
+                (["aether"], "100% Æther_ß"), (["ﬁ", "x"], nil), (["c_f"], nil), (["%"], "100% Æther_ß"),
+                (["cafe", "tea"], nil),
+            ] as [([String], String?)] {
+                #expect(try await names(ada, ItemFilter(words: words)) == [found].compactMap(\.self), "\(words)")
+            }
+        }
+    }
+
+    @Test("A list is cut into pages without a gap or a repetition, whatever comes and goes meanwhile")
+    func pages() async throws {
+        try await withTestDatabase { database, url in
+            let ada = try await Person.register(database)
+            for name in ["b", "B", "ä", "z", "a", "a"] { _ = try await stock(url, name, 1) }
+            try await ada.make("c", 1)
+            var seen: [String] = []
+            var place: ItemPlace?
+            repeat {
+                let page = try await ada.market.items(of: ada.user.id, ItemFilter(), after: place, limit: 2)
+                seen += try page.bodies.compactMap { try $0.parsed["name"]?.string }
+                place = page.next
+                // Before the place: it moves nothing.
+                _ = try await stock(url, "0", 1)
+            } while place != nil
+            #expect(
+                Set(seen.prefix(3)) == ["a", "ä"] && seen.dropFirst(3).prefix(2).map { $0.lowercased() } == ["b", "b"])
+            #expect(Array(seen.suffix(2)) == ["c", "z"] && seen.count == 7)
+        }
+    }
+
+    @Test("Withdrawn items are on no shelf, and can still be looked at and stay owned")
+    func withdrawn() async throws {
+        try await withTestDatabase { database, url in
+            let ada = try await Person.register(database)
+            let tea = try await stock(url, "Tea", 1)
+            _ = try await stock(url, "Soon", 1, "available_from = now() + interval '1 day', rarity = 'epic'")
+            try await ada.earn(5)
+            try await ada.buy(tea)
+            let before = try await ada.sync.heads(of: ada.user.id).place.shared
+            try await PostgresSession.run("UPDATE market_items SET available = false WHERE name = 'Tea'", at: url)
+            #expect(try await ada.sync.heads(of: ada.user.id).place.shared == before + 1)
+            #expect(try await names(ada) == ["Soon"])
+            #expect(try await names(ada, ItemFilter(rarity: .epic)) == ["Soon"])
+            #expect(try await names(ada, ItemFilter(rarity: .rare)) == [])
+            #expect(try await names(ada, ItemFilter(category: "things")) == ["Soon"])
+            #expect(try await names(ada, ItemFilter(category: "Things")) == [])
+            let body = try #require(try await ada.market.item(tea, of: ada.user.id)).body.parsed
+            #expect(body["available"]?.bool == false)
+            let owned = try #require(try await ada.market.inventory(of: ada.user.id).first).parsed
+            #expect(owned["item"]?["name"]?.string == "Tea")
+            #expect(try await ada.market.categories(of: ada.user.id) == [Market.Category(name: "things", items: 1)])
+            let changed = try await ada.sync.documents(of: ada.user.id, beyond: Place(user: 99, shared: before))
+                .documents
+            #expect(try changed.map { try $0.value?.parsed["available"]?.bool } == [false])
+        }
+    }
+
+    @Test("What a user makes for himself is seen by nobody else in anything, and sold to nobody else")
+    func personal() async throws {
+        try await withTestDatabase { database, url in
+            let ada = try await Person.register(database)
+            let ben = try await Person.register(database)
+            let id = UUID.v7()
+            let made = try await ada.make("Secret walk", 3, id: id)
+            let body = try #require(made.outcome.output).parsed
+            #expect(
+                body["id"]?.string == id.text && body["personal"]?.bool == true && body["rarity"]?.string == "common")
+            #expect(made.outcome.document?.collection == "personal_items" && made.outcome.version == 1)
+            try await ada.earn(10)
+            try await ben.earn(10)
+            for person in [ada, ben] {
+                try await PostgresSession.run(
+                    """
+                    INSERT INTO market_recommendations (user_id, item_id, score, reason)
+                    VALUES ('\(person.user.id.text)', '\(id.text)', 1, 'affordable')
+                    """, at: url)
+            }
+            #expect(try await names(ada) == ["Secret walk"])
+            #expect(try await names(ada, ItemFilter(words: ["SÉCRET"])) == ["Secret walk"])
+            #expect(try await ada.market.recommendations(of: ada.user.id).count == 1)
+            #expect(try await ada.market.overview(of: ada.user.id).items.count == 1)
+            #expect(try await names(ben) == [])
+            #expect(try await ben.market.item(id, of: ben.user.id) == nil)
+            #expect(try await ben.market.categories(of: ben.user.id).isEmpty)
+            #expect(try await ben.market.recommendations(of: ben.user.id).isEmpty)
+            #expect(try await ben.market.overview(of: ben.user.id).items.isEmpty)
+            #expect(
+                try await ben.sync.documents(of: ben.user.id, beyond: nil).documents.map(\.collection) == ["wallet"])
+            #expect(try await ben.buy(id).outcome.problem?.code == "not_found")
+            #expect(try await ben.redeem(id).outcome.problem?.code == "not_found")
+            let theft = try await ben.write(PersonalItemChange(.patch(id), name: "Mine"))
+            #expect(theft.outcome.problem?.code == "not_found")
+            #expect(try await ben.write(PersonalItemChange(.delete(id))).outcome.problem?.code == "not_found")
+            #expect(try await ada.buy(id, 2, expecting: 3).outcome.status == .applied)
+            #expect(try await ada.redeem(id, 2).outcome.status == .applied)
+        }
+    }
+
+    @Test("A change of one's own item is held to the version that was seen; one that changes nothing tells nobody")
+    func changes() async throws {
+        try await withTestDatabase { database, _ in
+            let ada = try await Person.register(database)
+            let id = UUID.v7()
+            try await ada.make("Walk", 3, id: id)
+            let same = try await ada.write(PersonalItemChange(.patch(id), name: "Walk"), match: .version(1))
+            #expect(same.outcome.status == .applied && same.change == nil && same.outcome.version == 1)
+            let dearer = try await ada.write(PersonalItemChange(.patch(id), cost: 4), match: .version(1))
+            #expect(dearer.outcome.version == 2 && dearer.change?.documents.first?.version == 2)
+            let stale = try await ada.write(PersonalItemChange(.patch(id), name: "Run"), match: .version(1))
+            #expect(stale.outcome.problem?.code == "version_mismatch")
+            #expect(stale.outcome.problem?.members["current"]?["cost_coins"]?.integer == 4)
+            #expect(
+                try await ada.write(PersonalItemChange(.delete(id)), match: .version(1)).outcome.status == .rejected)
+            let gone = try await ada.write(PersonalItemChange(.delete(id)), match: .version(2))
+            #expect(gone.outcome.status == .applied && gone.outcome.output == nil)
+            #expect(gone.change?.documents.first?.value == nil)
+            #expect(try await ada.write(PersonalItemChange(.delete(id))).outcome.problem?.code == "not_found")
+            #expect(try await ada.buy(id).outcome.problem?.code == "not_found")
+        }
+    }
+
+    @Test("A thousand items of one's own and no more")
+    func most() async throws {
+        try await withTestDatabase { database, url in
+            let ada = try await Person.register(database)
+            try await PostgresSession.run(
+                """
+                INSERT INTO market_personal_items (user_id, id, name, cost_coins, version)
+                SELECT '\(ada.user.id.text)', gen_random_uuid(), 'n' || n, 1, 0 FROM generate_series(1, 999) n
+                """, at: url)
+            let id = UUID.v7()
+            #expect(try await ada.make("last", 1, id: id).outcome.status == .applied)
+            #expect(try await ada.make("more", 1).outcome.problem?.code == "too_many_items")
+            try await ada.write(PersonalItemChange(.delete(id)))
+            #expect(try await ada.make("more", 1).outcome.status == .applied)
+        }
+    }
+
+    @Test("Recommended is only what can be bought at this moment, best first")
+    func recommendations() async throws {
+        try await withTestDatabase { database, url in
+            let ada = try await Person.register(database)
+            try await ada.earn(100)
+            for (index, (name, more)) in [
+                ("Good", ""), ("Better", ""), ("Withdrawn", "available = false"), ("Dear", "cost_coins = 101"),
+                ("Sold out", "stock_remaining = 0"), ("Owned", "max_per_user = 1"),
+                ("Over", "available_until = now() - interval '1 s'"),
+            ].enumerated() {
+                let id = try await stock(url, name, 1, name == "Owned" ? more : "")
+                if name == "Owned" { try await ada.buy(id) }
+                if !more.isEmpty {
+                    try await PostgresSession.run("UPDATE market_items SET \(more) WHERE name = '\(name)'", at: url)
+                }
+                try await PostgresSession.run(
+                    """
+                    INSERT INTO market_recommendations (user_id, item_id, score, reason)
+                    VALUES ('\(ada.user.id.text)', '\(id.text)', \(index) / 10.0, 'trending')
+                    """, at: url)
+            }
+            let found = try await ada.market.recommendations(of: ada.user.id).map { try $0.parsed }
+            #expect(found.map { $0["item"]?["name"]?.string } == ["Better", "Good"])
+            #expect(found.first?["reason"]?.string == "trending" && found.first?["score"] != nil)
+            #expect(try await ada.market.overview(of: ada.user.id).recommendations.count == 2)
+        }
+    }
+}
