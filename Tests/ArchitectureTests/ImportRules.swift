@@ -22,7 +22,7 @@ enum ImportRules {
         "Accounts": Room(ours: ["API", "Sync"], others: edge.union(["NIOPosix", "Crypto", "CryptoExtras"])),
         "Settings": Room(ours: ["API", "Sync"], others: edge),
         "Focus": Room(ours: ["API", "Sync"], others: edge.union(["ServiceLifecycle"])),
-        "Market": Room(ours: ["API", "Sync"], others: edge),
+        "Market": Room(ours: ["API", "Sync"], others: edge.union(["ServiceLifecycle"])),
         "Realtime": Room(
             ours: ["API", "Sync"],
             others: [
