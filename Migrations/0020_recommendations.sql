@@ -20,6 +20,10 @@ CREATE TABLE recommendation_state (
     users bigint NOT NULL DEFAULT 0,
     -- Every purchase and refund before this is counted.
     counted_to timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- What was too much for one step goes on from `going_on_at`, and at its end counted_to becomes `settled_at`. null:
+    -- nothing was.
+    going_on_at timestamptz,
+    settled_at timestamptz,
     -- The last user of a walk over all of them, which finds what `counted_to` cannot: rows from before there was one,
     -- or edited by hand; one a day. null: none is under way.
     walked_to uuid DEFAULT '00000000-0000-0000-0000-000000000000',
@@ -173,10 +177,9 @@ $$;
 -- log-likelihood ratio of "bought it" against "bought the other": unrelated items come above 3.84 once in twenty
 -- times. 20 users are added who bought neither: what the first few users of a market share is not yet a rule of it.
 -- How strong a neighbour is: by how much likelier the item made it, as if ten more users had bought both no oftener
--- than by chance.
-CREATE FUNCTION recommendation_relate(p_limit bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+-- than by chance. True: others still wait.
+CREATE FUNCTION recommendation_relate(p_limit bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-    related bigint;
     everybody CONSTANT double precision := (SELECT users + 20 FROM recommendation_state);
 BEGIN
     UPDATE recommendation_items AS i SET
@@ -204,8 +207,7 @@ BEGIN
         ) AS f
     ) AS n
     WHERE i.item_id = n.item_id;
-    GET DIAGNOSTICS related = ROW_COUNT;
-    RETURN related;
+    RETURN EXISTS (SELECT FROM recommendation_items WHERE stale_at IS NOT NULL);
 END
 $$;
 
@@ -290,7 +292,6 @@ CREATE FUNCTION recommendation_pass(p_limit bigint, p_pause interval, OUT more b
 LANGUAGE plpgsql AS $$
 DECLARE
     state record;
-    settled timestamptz;
     latest timestamptz;
     found_users uuid[];
     walked uuid[];
@@ -298,20 +299,23 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended('lockstep recommendations', 0)) THEN
         RETURN;
     END IF;
-    SELECT counted_to, walked_to, walked_at, passed_at > clock_timestamp() - p_pause AS fresh INTO state
+    SELECT coalesce(going_on_at, counted_to) AS since, settled_at, walked_to, walked_at,
+        passed_at > clock_timestamp() - p_pause AS fresh INTO state
     FROM recommendation_state;
     IF state.fresh THEN
         RETURN;
     END IF;
-    -- Whatever is committed later than now was bought later than this: a purchase takes its time after its
-    -- transaction began, and while it holds a lock and so a transaction id. A second less, for clocks that are set.
-    SELECT least(clock_timestamp(), min(xact_start)) - interval '1 second' INTO settled FROM pg_stat_activity
-    WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid();
+    -- Whatever is committed later than now was bought later than this: a purchase takes its time after its transaction
+    -- began, and while it holds a lock and so a transaction id. A second less, for clocks that are set.
+    IF state.settled_at IS NULL THEN
+        SELECT least(clock_timestamp(), min(xact_start)) - interval '1 second' INTO state.settled_at
+        FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid();
+    END IF;
     SELECT count(*), max(at), array_agg(DISTINCT user_id) INTO counted, latest, found_users FROM (
-        SELECT user_id, purchased_at AS at FROM user_market_purchases WHERE purchased_at >= state.counted_to
-        UNION ALL SELECT user_id, refunded_at FROM user_market_purchases WHERE refunded_at >= state.counted_to
-        ORDER BY at LIMIT p_limit) AS recent;
-    more := counted = p_limit AND latest > state.counted_to;
+        SELECT user_id, purchased_at AS at FROM user_market_purchases WHERE purchased_at >= state.since
+        UNION ALL SELECT user_id, refunded_at FROM user_market_purchases WHERE refunded_at >= state.since
+        ORDER BY at FETCH FIRST p_limit ROWS WITH TIES) AS recent;
+    more := counted >= p_limit AND latest > state.since;
     IF state.walked_to IS NULL AND state.walked_at < clock_timestamp() - interval '1 day' THEN
         state.walked_to := '00000000-0000-0000-0000-000000000000';
     END IF;
@@ -322,15 +326,18 @@ BEGIN
                 SELECT user_id FROM recommendation_baskets WHERE user_id > state.walked_to
                 ORDER BY user_id LIMIT p_limit)
             ORDER BY user_id LIMIT p_limit) AS next;
-        more := more OR walked IS NOT NULL;
     END IF;
     PERFORM recommendation_count(found_users || walked);
     UPDATE recommendation_state SET
-        counted_to = greatest(counted_to, CASE WHEN counted = p_limit THEN least(latest, settled) ELSE settled END),
+        counted_to = CASE WHEN more THEN counted_to ELSE greatest(counted_to, state.settled_at) END,
+        going_on_at = CASE WHEN more THEN latest END,
+        settled_at = CASE WHEN more THEN state.settled_at END,
         walked_to = walked[cardinality(walked)],
-        walked_at = CASE WHEN walked IS NULL AND state.walked_to IS NOT NULL THEN clock_timestamp() ELSE walked_at END,
-        passed_at = CASE WHEN more THEN passed_at ELSE clock_timestamp() END;
-    more := recommendation_relate(p_limit / 4) = p_limit / 4 OR more;
+        walked_at = CASE WHEN walked IS NULL AND state.walked_to IS NOT NULL THEN clock_timestamp() ELSE walked_at END;
+    more := recommendation_relate(greatest(p_limit / 4, 10)) OR more OR walked IS NOT NULL;
     PERFORM recommendation_keep(found_users[1:50]);
+    IF NOT more THEN
+        UPDATE recommendation_state SET passed_at = clock_timestamp();
+    END IF;
 END
 $$;
