@@ -44,30 +44,37 @@ def stored(database: Database) -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in rows}
 
 
+def shared_head(database: Database) -> int:
+    return database.value("SELECT version FROM sync_shared")
+
+
 def test_a_file_is_added_changed_and_withdrawn_under_one_version_each(catalog: Callable[..., Any], database: Database) -> None:
+    head = shared_head(database)
     done = catalog([item(1), item(2, stock_remaining=5), item(3)])
-    assert done.returncode == 0 and "3 to add, 0 to change, 0 to withdraw, 0 unchanged: written as version 1" in done.stdout
-    assert {row["version"] for row in stored(database).values()} == {1}
+    assert done.returncode == 0 and f"3 to add, 0 to change, 0 to withdraw, 0 unchanged: written as version {head + 1}" in done.stdout
+    assert {row["version"] for row in stored(database).values()} == {head + 1}
     done = catalog({"items": [item(1), item(2, cost_coins=20, rarity="epic"), item(4, available=False)]})
     lines = done.stdout.splitlines()
     assert lines[0].startswith("add       0190b1c0-0000-7000-8000-000000000004  Item 4: 4 coins, things, common, not available")
     assert lines[1].endswith('Item 2: cost_coins 2 → 20, rarity "common" → "epic"') and lines[1].startswith("change ")
     assert re.fullmatch(r"withdraw  \S+  Item 3", lines[2])
-    assert lines[3] == "1 to add, 1 to change, 1 to withdraw, 1 unchanged: written as version 2"
+    assert lines[3] == "1 to add, 1 to change, 1 to withdraw, 1 unchanged: written as version " + str(head + 2)
     now = stored(database)
-    assert {name: row["version"] for name, row in now.items()} == {"Item 1": 1, "Item 2": 2, "Item 3": 2, "Item 4": 2}
+    assert {name: row["version"] for name, row in now.items()} == {
+        "Item 1": head + 1, "Item 2": head + 2, "Item 3": head + 2, "Item 4": head + 2}
     assert now["Item 3"]["available"] is False and now["Item 2"]["stock_remaining"] == 5
     assert catalog([item(1), item(2, cost_coins=20, rarity="epic"), item(4, available=False)]).stdout == (
         "0 to add, 0 to change, 0 to withdraw, 3 unchanged: nothing to write\n")
-    assert database.value("SELECT version FROM sync_shared") == 2
+    assert shared_head(database) == head + 2
     back = catalog([item(3), item(1), item(2), item(4)])
     assert "available false → true" in back.stdout and stored(database)["Item 3"]["available"] is True
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(catalog: Callable[..., Any], database: Database) -> None:
+    head = shared_head(database)
     dry = catalog([item(1)], "--dry-run")
     assert dry.returncode == 0 and dry.stdout.endswith("1 to add, 0 to change, 0 to withdraw, 0 unchanged: nothing was written\n")
-    assert stored(database) == {} and database.value("SELECT version FROM sync_shared") == 0
+    assert stored(database) == {} and shared_head(database) == head
     assert catalog([item(1)]).stdout.splitlines()[0] == dry.stdout.splitlines()[0]
 
 
@@ -229,7 +236,8 @@ class TestDemo:
         servers = [start_server(env={"LOCKSTEP_SEED_DEMO": "true"}, wait=False) for _ in range(2)]
         for server in servers:
             server.wait_ready()
-        assert database.value("SELECT count(*) FROM market_items") == 43 and database.value("SELECT version FROM sync_shared") <= 2
+        assert database.value("SELECT count(*) FROM market_items") == 43
+        assert database.value("SELECT count(DISTINCT version) FROM market_items") == 1
 
     def test_a_wrong_value_is_named(self, start_server: Callable[..., Server]) -> None:
         server = start_server(env={"LOCKSTEP_SEED_DEMO": "perhaps"}, wait=False)

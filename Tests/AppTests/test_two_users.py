@@ -88,6 +88,24 @@ OPERATIONS: dict[str, list[Attempt]] = {
     "post /api/focus/{id}/complete": [Attempt("session", status=404)],
     "post /api/focus/{id}/abandon": [Attempt("session", status=404)],
     "get /api/focus/stats": [Attempt(status=200)],
+    "get /api/market": [Attempt(status=200)],
+    "get /api/market/items": [Attempt(options={"params": {"limit": "100"}}, status=200)],
+    "get /api/market/items/{id}": [Attempt("thing", status=404)],
+    "post /api/market/items": [
+        Attempt(body={"name": "Mine", "cost_coins": 1}, status=201),
+        Attempt("thing", {"name": "Mine", "cost_coins": 1}, key(ID), status=201)],
+    "patch /api/market/items/{id}": [Attempt("thing", {"name": "taken over"}, status=404)],
+    "delete /api/market/items/{id}": [Attempt("thing", status=404)],
+    "get /api/market/categories": [Attempt(status=200)],
+    "post /api/market/purchase": [Attempt("thing", {"item_id": ID}, key("{fresh}"), status=404)],
+    "get /api/market/inventory": [Attempt(status=200)],
+    "post /api/market/redeem": [Attempt("thing", {"item_id": ID}, status=404)],
+    "post /api/market/refund": [Attempt("transaction", {"transaction_id": ID}, status=404)],
+    "get /api/market/wallet": [Attempt(status=200)],
+    "get /api/market/transactions": [Attempt(status=200)],
+    "get /api/market/rewards": [Attempt(status=200)],
+    "post /api/market/rewards/{id}/claim": [Attempt("reward", status=404)],
+    "get /api/market/recommendations": [Attempt(status=200)],
     "get /api/realtime": [],
     "get /api/flags": [],
     "post /api/flags/reports": [],
@@ -106,6 +124,10 @@ MUTATIONS: dict[str, list[tuple[str | None, dict[str, Any]]]] = {
     "focus.resume": [("session", {"id": ID}), (None, {})],
     "focus.complete": [("session", {"id": ID})],
     "focus.abandon": [("session", {"id": ID})],
+    "market.purchase": [("thing", {"item_id": ID})],
+    "market.redeem": [("thing", {"item_id": ID})],
+    "market.refund": [("transaction", {"transaction_id": ID})],
+    "market.claim": [("reward", {"reward_id": ID})],
 }
 
 
@@ -120,7 +142,11 @@ def belongings(owner: Client) -> dict[str, str]:
     assert phone.push(lost)["results"][0]["status"] == "conflict"
     phone.close()
     session = owner.expect(201, "POST", "/api/focus", {"task_title": f"task {uuid.uuid4().hex}", "duration_seconds": 14_400})
+    made = owner.expect(201, "POST", "/api/market/items", {"name": f"thing {uuid.uuid4().hex}", "cost_coins": 0})
+    bought = owner.expect(201, "POST", "/api/market/purchase", {"item_id": made["id"]}, **key(str(uuid.uuid4())))
+    rewards = owner.expect(200, "GET", "/api/market/rewards")["rewards"]
     return {
+        "thing": made["id"], "transaction": bought["transaction"]["id"], "reward": rewards[0]["id"],
         "session": session["id"], "device": phone.device["id"], "key": name, "mutation": set_by, "conflict": lost["id"],
         "cursor": owner.pull()["cursor"]}
 
@@ -165,7 +191,7 @@ class Pair:
         if not isinstance(value, str):
             return value
         return (value.replace(ID, id).replace("{my email}", self.mine.email).replace("{my password}", self.mine.password)
-                .replace("{their device}", self.names["device"]))
+                .replace("{their device}", self.names["device"]).replace("{fresh}", str(uuid.uuid4())))
 
     def send(self, operation: str, attempt: Attempt, id: str) -> httpx.Response:
         method, path = operation.split(" ")
@@ -204,9 +230,11 @@ def pair(shared_server: Server, sign_up: Callable[..., Client]) -> Pair:
 
 
 def plain(text: str, id: str) -> str:
-    """An answer without what differs between any two: its id, its time, its user's epoch, the name that was asked for."""
+    """An answer without what differs between any two: its id, its time, its user's epoch, the name that was asked for, and
+    what the ids of a user's first reward of the day are."""
     text = re.sub(r'"request_id"(\s*:\s*)"[^"]*"', r'"request_id"\1""', text.replace(id, ID))
     text = re.sub(r'"\d{4}-\d\d-\d\dT[0-9:.]+Z"', '"time"', text)
+    text = re.sub(r'("collection"\s*:\s*"rewards"\s*,\s*"id"\s*:\s*"|"value"\s*:\s*\{"id"\s*:\s*")[0-9a-f-]{36}', r"\1", text)
     return re.sub(r'"[0-9a-f]{16}\.(\d+\.\d+)"', r'"\1"', text)
 
 
