@@ -284,5 +284,5 @@ def test_picture_of_the_market(
         desktop.expect_pending(0)
     expect(desktop.get("ledger").locator("li")).to_have_count(4)
     desktop.page.wait_for_load_state("networkidle")
-    desktop.page.evaluate("document.getElementById('toast').replaceChildren()")
+    desktop.page.evaluate("document.getElementById('toast').replaceChildren(); scrollTo(0, 0)")
     desktop.picture(IMAGES / "market.png")
