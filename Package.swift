@@ -8,7 +8,7 @@ let modules: [Target] = [
     module("Accounts", needs: ["API", "Sync"], .hummingbird, .log, .nioPosix, .httpTypes, .crypto, .cryptoExtras),
     module("Focus", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes, .lifecycle),
     module("Settings", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes),
-    module("Market", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes, .crypto),
+    module("Market", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes, .crypto, .lifecycle),
     module("Flags", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes, .metrics),
     module(
         "Realtime", needs: ["API", "Sync"], .hummingbirdCore, .log, .nio, .nioHTTP1, .nioWebSocket, .nioHTTPTypes,

@@ -134,6 +134,9 @@ struct Server {
             verbs: SettingsMutations(repository: settings).verbs + FocusMutations(repository: focus).verbs
                 + MarketMutations(repository: market).verbs,
             repository: sync, feed: feed)
+        let recommender = Recommender(
+            repository: PostgresRecommendations(database: database, process: process), feed: feed,
+            loop: MultiThreadedEventLoopGroup.singleton.next(), logger: logger)
         let clockwork = Clockwork(
             repository: focus, feed: feed, loop: MultiThreadedEventLoopGroup.singleton.next(), logger: logger)
         let arrivals = Arrivals(feed: feed, clock: clock) { try await market.arrive($0) }
@@ -186,7 +189,7 @@ struct Server {
             onServerRunning: { channel in listening.announce(channel, configuration) },
             logger: logger)
         services = [
-            database, bus, survey, presence, clockwork, PostgresHousekeeping(database: database, logger: logger),
+            database, bus, survey, presence, clockwork, recommender, PostgresHousekeeping(database: database, logger: logger),
         ]
         self.database = database
         self.hub = hub

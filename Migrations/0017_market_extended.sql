@@ -773,7 +773,11 @@ DECLARE
     days bigint;
     zone text;
 BEGIN
-    IF p_coins > 0 THEN
+    -- A session must end, even one that a client gave the id of an old movement, or of who can earn no more.
+    IF p_coins > 0
+        AND NOT EXISTS (SELECT FROM market_transactions WHERE user_id = p_user AND id = p_session)
+        AND NOT EXISTS (SELECT FROM user_wallet WHERE user_id = p_user AND earned_coins > 9007199254740991 - p_coins)
+    THEN
         m := wallet_move(p_user, p_session, 'earn', p_coins, 'focus_session', NULL, r.head, at);
         r.changed := r.changed || ARRAY['wallet', 'coins', m.wallet::text];
     END IF;

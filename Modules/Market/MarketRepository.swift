@@ -31,7 +31,7 @@ package protocol MarketRepository: Sendable {
     /// All that were granted, newest first.
     func rewards(of user: UUID) async throws -> [RawJSON]
 
-    /// The best 50 of what he can buy at this moment, best first.
+    /// The best 50 of what he can buy at this moment, best first, as far as purchases have been counted.
     func recommendations(of user: UUID) async throws -> [RawJSON]
 
     /// Takes the coins and gives the pieces, or neither: one of `MarketRefusal`, in the order of the contract, and the refusal

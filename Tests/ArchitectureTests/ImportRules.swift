@@ -23,7 +23,7 @@ enum ImportRules {
         "Settings": Room(ours: ["API", "Sync"], others: edge),
         "Flags": Room(ours: ["API", "Sync"], others: edge.union(["Metrics"])),
         "Focus": Room(ours: ["API", "Sync"], others: edge.union(["ServiceLifecycle"])),
-        "Market": Room(ours: ["API", "Sync"], others: edge.union(["Crypto"])),
+        "Market": Room(ours: ["API", "Sync"], others: edge.union(["Crypto", "ServiceLifecycle"])),
         "Realtime": Room(
             ours: ["API", "Sync"],
             others: [

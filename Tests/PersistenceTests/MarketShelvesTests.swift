@@ -84,7 +84,7 @@ import Testing
 
     @Test("What a user makes for himself is seen by nobody else in anything, and sold to nobody else")
     func personal() async throws {
-        try await withTestDatabase { database, url in
+        try await withTestDatabase { database, _ in
             let ada = try await Person.register(database)
             let ben = try await Person.register(database)
             let id = UUID.v7()
@@ -95,13 +95,6 @@ import Testing
             #expect(made.outcome.document?.collection == "personal_items" && made.outcome.version == 1)
             try await ada.earn(10)
             try await ben.earn(10)
-            for person in [ada, ben] {
-                try await PostgresSession.run(
-                    """
-                    INSERT INTO market_recommendations (user_id, item_id, score, reason)
-                    VALUES ('\(person.user.id.text)', '\(id.text)', 1, 'affordable')
-                    """, at: url)
-            }
             #expect(try await names(ada) == ["Secret walk"])
             #expect(try await names(ada, ItemFilter(words: ["SÉCRET"])) == ["Secret walk"])
             #expect(try await ada.market.recommendations(of: ada.user.id).count == 1)
@@ -161,34 +154,6 @@ import Testing
             #expect(try await ada.make("more", 1).outcome.problem?.code == "too_many_items")
             try await ada.write(PersonalItemChange(.delete(id)))
             #expect(try await ada.make("more", 1).outcome.status == .applied)
-        }
-    }
-
-    @Test("Recommended is only what can be bought at this moment, best first")
-    func recommendations() async throws {
-        try await withTestDatabase { database, url in
-            let ada = try await Person.register(database)
-            try await ada.earn(100)
-            for (index, (name, more)) in [
-                ("Good", ""), ("Better", ""), ("Withdrawn", "available = false"), ("Dear", "cost_coins = 101"),
-                ("Sold out", "stock_remaining = 0"), ("Owned", "max_per_user = 1"),
-                ("Over", "available_until = now() - interval '1 s'"),
-            ].enumerated() {
-                let id = try await stock(url, name, 1, name == "Owned" ? more : "")
-                if name == "Owned" { try await ada.buy(id) }
-                if !more.isEmpty {
-                    try await PostgresSession.run("UPDATE market_items SET \(more) WHERE name = '\(name)'", at: url)
-                }
-                try await PostgresSession.run(
-                    """
-                    INSERT INTO market_recommendations (user_id, item_id, score, reason)
-                    VALUES ('\(ada.user.id.text)', '\(id.text)', \(index) / 10.0, 'trending')
-                    """, at: url)
-            }
-            let found = try await ada.market.recommendations(of: ada.user.id).map { try $0.parsed }
-            #expect(found.map { $0["item"]?["name"]?.string } == ["Better", "Good"])
-            #expect(found.first?["reason"]?.string == "trending" && found.first?["score"] != nil)
-            #expect(try await ada.market.overview(of: ada.user.id).recommendations.count == 2)
         }
     }
 }

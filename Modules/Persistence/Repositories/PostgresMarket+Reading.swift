@@ -128,17 +128,14 @@ extension PostgresMarket {
         """
     }
 
-    /// What was computed, less what cannot be bought at this moment: the same conditions as a purchase of one piece.
+    /// Computed from what is counted, for this moment: migration 0020.
     private static func recommended(_ user: UUID) -> SQL {
         """
-        SELECT json_build_object('item_id', i.id, 'score', m.score, 'reason', m.reason, 'item', i.body) AS body
-        FROM market_recommendations m JOIN market_items_of(\(user)) i ON i.id = m.item_id
-        LEFT JOIN user_inventory v ON v.user_id = m.user_id AND v.item_id = m.item_id
-        LEFT JOIN user_wallet w ON w.user_id = m.user_id
-        WHERE m.user_id = \(user) AND purchase_refusal(
-            clock_timestamp(), i.available, i.available_from, i.available_until, i.cost_coins, NULL,
-            coalesce(v.quantity, 0), i.max_per_user, i.stock_remaining, 1, coalesce(w.total_coins, 0)) IS NULL
-        ORDER BY m.score DESC, i.name_key, i.id LIMIT 50
+        SELECT json_build_object('item_id', l.item_id, 'score', round(l.score::numeric, 4), 'reason', l.reason, 'item',
+            coalesce((SELECT item_body(i) FROM market_items i WHERE i.id = l.item_id),
+                (SELECT personal_item_body(p) FROM market_personal_items p
+                 WHERE p.user_id = \(user) AND p.id = l.item_id))) AS body
+        FROM market_recommend(\(user)) l ORDER BY l.score DESC, l.name_key, l.item_id
         """
     }
 }
