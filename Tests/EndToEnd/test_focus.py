@@ -80,6 +80,8 @@ def test_a_timer_is_right_to_the_second_where_the_clock_is_days_off(
     assert abs(wrong.run("() => Date.now()") / 1000 - time.time()) > 86_400
     wrong.get("start-focus").click()
     client = beside(wrong, email)
+    # Far enough from the start that a timer which stands still is caught.
+    expect(right.get("focus-timer")).to_have_text("24:54", timeout=10_000)
     for browser in (wrong, right):
         expect_live(browser)
         for _ in range(3):
