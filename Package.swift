@@ -8,20 +8,21 @@ let modules: [Target] = [
     module("Accounts", needs: ["API", "Sync"], .hummingbird, .log, .nioPosix, .httpTypes, .crypto, .cryptoExtras),
     module("Focus", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes, .lifecycle),
     module("Settings", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes),
-    module("Market", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes, .lifecycle),
+    module("Market", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes, .crypto, .lifecycle),
+    module("Flags", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes, .metrics),
     module(
         "Realtime", needs: ["API", "Sync"], .hummingbirdCore, .log, .nio, .nioHTTP1, .nioWebSocket, .nioHTTPTypes,
         .httpTypes, .httpTypesNIO, .lifecycle, .collections, .asyncAlgorithms, .metrics),
     module(
-        "Persistence", needs: ["CLibPQ", "API", "Sync", "Accounts", "Settings", "Focus", "Market"], .log, .crypto,
-        .lifecycle, .collections, .metrics),
+        "Persistence", needs: ["CLibPQ", "API", "Sync", "Accounts", "Settings", "Flags", "Focus", "Market"], .log,
+        .crypto, .lifecycle, .collections, .metrics),
     .systemLibrary(name: "CLibPQ", path: "Modules/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
 ]
 
 let app: [Target] = [
     .executableTarget(
         name: "lockstep",
-        dependencies: ["API", "Sync", "Accounts", "Settings", "Focus", "Market", "Realtime", "Persistence"].map {
+        dependencies: ["API", "Sync", "Accounts", "Settings", "Flags", "Focus", "Market", "Realtime", "Persistence"].map {
             .byName(name: $0)
         } + [
             .hummingbird, .hummingbirdCore, .log, .nio, .nioPosix, .nioHTTP1, .unixSignals, .httpTypes, .lifecycle,
@@ -42,10 +43,11 @@ let tests: [Target] = [
     suite("Sync", "API"),
     suite("Accounts", "API", .hummingbird, .httpTypes),
     suite("Settings", "API", "Sync"),
+    suite("Flags", "API"),
     suite("Focus", "API", "Sync"),
     suite("Market", "API", "Sync"),
     suite("Realtime", "API", "Sync", .nio, .nioWebSocket),
-    suite("Persistence", "API", "Sync", "Accounts", "Settings", "Focus", "Market", .log, .lifecycle),
+    suite("Persistence", "API", "Sync", "Accounts", "Settings", "Flags", "Focus", "Market", .log, .lifecycle),
     .testTarget(name: "ArchitectureTests", path: "Tests/ArchitectureTests", swiftSettings: house()),
 ]
 

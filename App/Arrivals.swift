@@ -31,7 +31,7 @@ final class Arrivals: Sendable {
                 }
                 self?.forget(change.user)
             case .hint(let user, _): self?.forget(user)
-            case .shared, .sessionsEnded, .presence: break
+            case .shared, .sessionsEnded, .presence, .devicesChanged: break
             }
         }
     }

@@ -44,6 +44,11 @@ struct Options: ParsableArguments {
     var pauseExpirySeconds: String?
     @Option(help: "How long a session lasts unused, in days (LOCKSTEP_SESSION_DAYS, default 30).")
     var sessionDays: String?
+    @Option(
+        help:
+            "on or off: fill an empty catalogue with the demo's (LOCKSTEP_SEED_DEMO, default on with the private PostgreSQL)."
+    )
+    var seedDemo: String?
 
     fileprivate var given: [String: String?] {
         [
@@ -54,6 +59,7 @@ struct Options: ParsableArguments {
             "lockstep.sign.in.attempts.per.minute": signInAttemptsPerMinute,
             "lockstep.requests.per.minute": requestsPerMinute, "lockstep.password.cost": passwordCost,
             "lockstep.session.days": sessionDays, "lockstep.pause.expiry.seconds": pauseExpirySeconds,
+            "lockstep.seed.demo": seedDemo,
         ]
     }
 }
@@ -79,6 +85,7 @@ struct Configuration: Sendable {
     let requestsPerMinute: Int
     let passwordCost: Int
     let sessionDays: Int
+    let seedDemo: Bool
     let pauseExpirySeconds: Int
     /// As `lockstep config` prints them.
     let listing: [(name: String, value: String)]
@@ -115,6 +122,9 @@ struct Configuration: Sendable {
         passwordCost = try reader.number("LOCKSTEP_PASSWORD_COST", default: 15, in: 10...20)
         sessionDays = try reader.number("LOCKSTEP_SESSION_DAYS", default: 30, in: 1...3_650)
         pauseExpirySeconds = try reader.number("LOCKSTEP_PAUSE_EXPIRY_SECONDS", default: 3_600, in: 1...31_536_000)
+        seedDemo = try reader.parsed("LOCKSTEP_SEED_DEMO", default: databaseURL == nil ? "on" : "off", "on or off") {
+            ["on": true, "true": true, "1": true, "off": false, "false": false, "0": false][$0.lowercased()]
+        }
         listing = reader.listing
     }
 
@@ -177,10 +187,12 @@ private struct SettingReader {
     }
 }
 
-/// Where the files are that come with the binary: the migrations and the web client.
+/// Where the files are that come with the binary: the migrations, the web client, and the demo's catalogue.
 struct Home: Sendable {
     let migrations: String
     let web: String
+    /// May be missing: then there is nothing to seed.
+    let demoCatalogue: String
 
     /// Looks beside the binary and in each folder above it (a checkout), then in its share folder (an installation).
     static func find() throws -> Home {
@@ -190,7 +202,9 @@ struct Home: Sendable {
                 let migrations = candidate.appendingPathComponent("Migrations").path
                 let web = candidate.appendingPathComponent("Clients/Web").path
                 if FileManager.default.fileExists(atPath: migrations), FileManager.default.fileExists(atPath: web) {
-                    return Home(migrations: migrations, web: web)
+                    return Home(
+                        migrations: migrations, web: web,
+                        demoCatalogue: candidate.appendingPathComponent("Catalog/demo.json").path)
                 }
             }
             guard folder.path != "/" else { break }

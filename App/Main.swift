@@ -9,7 +9,11 @@ struct Lockstep: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "lockstep",
         abstract: "Keeps the state of a person's devices in step, with PostgreSQL as the only place where it lives.",
-        version: version, subcommands: [Serve.self, Migrate.self, Doctor.self, ShowConfiguration.self])
+        version: version,
+        subcommands: [
+            Serve.self, Migrate.self, AuditCommand.self, CatalogCommand.self, CoinsCommand.self, FlagsCommand.self,
+            Doctor.self, ShowConfiguration.self,
+        ])
 
     /// Every failure is one line that says what happened and what to do.
     static func main() async {
@@ -150,7 +154,7 @@ struct ShowConfiguration: AsyncParsableCommand {
 }
 
 /// Runs `work` against the configured database, starting the private PostgreSQL for as long as it takes.
-private func withMigrator(_ options: Options, _ work: (Migrator) async throws -> Void) async throws {
+func withMigrator(_ options: Options, _ work: (Migrator) async throws -> Void) async throws {
     let configuration = try Configuration(options)
     let home = try Home.find()
     let postgres =

@@ -1,5 +1,6 @@
 import API
 import Accounts
+import Flags
 import Focus
 import Foundation
 import HTTPTypes
@@ -19,6 +20,7 @@ struct Routes: Sendable {
     let authenticator: Authenticator
     let accounts: any AccountsRepository
     let settings: any SettingsRepository
+    let flags: any FlagsRepository
     let focus: any FocusRepository
     let clockwork: Clockwork
     let market: any MarketRepository
@@ -41,14 +43,23 @@ struct Routes: Sendable {
             .add(
                 middleware: AuthenticatingMiddleware(
                     authenticator: authenticator, requestsPerMinute: configuration.requestsPerMinute))
+        let hasher = PasswordHasher(cost: configuration.passwordCost)
+        let throttle = SignInThrottle(perMinute: configuration.signInAttemptsPerMinute)
         AccountsRoutes(
-            repository: accounts, authenticator: authenticator,
-            hasher: PasswordHasher(cost: configuration.passwordCost), feed: feed,
-            attemptsPerMinute: configuration.signInAttemptsPerMinute, onSignIn: { await arrivals.signedIn($0) }
+            repository: accounts, authenticator: authenticator, hasher: hasher, feed: feed, throttle: throttle,
+            onSignIn: { await arrivals.signedIn($0) }
         ).add(to: api, authenticated: authenticated)
+        OwnAccountRoutes(
+            repository: accounts, authenticator: authenticator, hasher: hasher, feed: feed, throttle: throttle
+        ).add(to: authenticated)
+        DevicesRoutes(repository: accounts, authenticator: authenticator, feed: feed).add(to: authenticated)
         SettingsRoutes(repository: settings, door: door).add(to: authenticated)
         FocusRoutes(repository: focus, door: door, clockwork: clockwork).add(to: authenticated)
         MarketRoutes(repository: market, door: door).add(to: authenticated)
+        FlagsRoutes(
+            repository: flags, origins: authenticator.origins,
+            reportsPerMinute: configuration.requestsPerMinute == 0 ? 0 : max(1, configuration.requestsPerMinute / 20)
+        ).add(to: api)
         SyncRoutes(repository: sync, reader: reader, door: door, pollAfterMilliseconds: pollAfter)
             .add(to: authenticated.group().add(middleware: ArrivalMiddleware(arrivals: arrivals)))
         api.get("realtime", use: withoutUpgrade)

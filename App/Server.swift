@@ -30,6 +30,7 @@ struct Server {
         do {
             let url = configuration.databaseURL ?? postgres?.url ?? ""
             try await prepare(url, home, migrate: migrate, postgres, logger)
+            if configuration.seedDemo { try await seed(url, home, logger) }
             let server = try Server(configuration, url: url, home: home, metrics: metrics, logger: logger)
             try await server.serve()
         } catch {
@@ -92,6 +93,19 @@ struct Server {
         }
     }
 
+    /// Fills an empty catalogue with the demo's; one that holds anything is left alone.
+    private static func seed(_ url: String, _ home: Home, _ logger: Logger) async throws {
+        guard let file = FileManager.default.contents(atPath: home.demoCatalogue) else {
+            logger.warning("There is no demo catalogue to seed", metadata: ["file": .string(home.demoCatalogue)])
+            return
+        }
+        let catalogue = try Catalogue(file: Array(file))
+        let seeded = try await PostgresCatalogue(url: url).bring(to: catalogue, .writeIfEmpty)
+        if seeded.shared != nil {
+            logger.info("Seeded the demo catalogue", metadata: ["items": "\(catalogue.items.count)"])
+        }
+    }
+
     private let configuration: Configuration
     private let logger: Logger
     private let database: Database
@@ -151,13 +165,15 @@ struct Server {
         hub.report(to: presence)
         let bus = HintBus(
             process: process, feed: feed, incoming: Self.incoming(database), logger: logger,
-            send: { try await database.notify($0) }, onEstablished: {
+            send: { try await database.notify($0) },
+            onEstablished: {
                 survey.ask()
                 clockwork.look()
             })
         let routes = Routes(
             configuration: configuration, home: home, authenticator: authenticator, accounts: accounts,
-            settings: settings, focus: focus, clockwork: clockwork, market: market, arrivals: arrivals, sync: sync,
+            settings: settings, flags: PostgresFlags(database: database), focus: focus, clockwork: clockwork,
+            market: market, arrivals: arrivals, sync: sync,
             reader: reader, door: door, feed: feed, database: database,
             metrics: metrics, migrations: try Migrator(url: url, folder: home.migrations).migrations.map(\.name))
         let listening = Listening()

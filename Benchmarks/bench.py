@@ -1,6 +1,7 @@
 """Measures a release build beside what PostgreSQL alone gives on the same cluster, in one run.
 
 J1  GET /api/settings with a bearer token and 5 settings: 32 connections, then one
+J2  POST /api/market/purchase, 32 connections, 1,000 buyers; J2' with one buyer (purchases.py)
 J4  POST /api/settings until it stands on the other device's socket, while nothing else happens
 J5  GET /api/sync with nothing new: 304
 
@@ -20,6 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import purchases
 from harness import Client, Cluster, Database, Server
 from harness.postgres import binaries
 
@@ -57,26 +59,26 @@ class Bench:
 
     # The yardstick
 
-    def pgbench(self, *statements: str, clients: int) -> float:
-        """Requests a second, where a request is all of `statements`, prepared."""
+    def pgbench(self, *statements: str, clients: int, prelude: str = "") -> float:
+        """Requests a second, where a request is all of `statements`, prepared; `prelude` is pgbench's own."""
         script = self.folder / "script.sql"
-        script.write_text("\n".join(statement.replace("\n", " ") for statement in statements))
+        script.write_text(prelude + "\n" + "\n".join(statement.replace("\n", " ") for statement in statements))
         said = subprocess.run(
             [binaries() / "pgbench", "-n", "-M", "prepared", "-f", script, "-c", str(clients), "-j", "2", "-T",
              str(self.seconds), self.database.url], capture_output=True, text=True, check=True)
         return float(re.search(r"tps = ([0-9.]+)", said.stdout).group(1))  # type: ignore[union-attr]
 
-    def best_pgbench(self, *statements: str) -> tuple[float, int]:
+    def best_pgbench(self, *statements: str, prelude: str = "") -> tuple[float, int]:
         """The best number of clients, looked for once."""
-        return max((self.pgbench(*statements, clients=clients), clients) for clients in (4, 8, 16, 32))
+        return max((self.pgbench(*statements, clients=clients, prelude=prelude), clients) for clients in (4, 8, 16, 32))
 
     # The server
 
-    def wrk(self, path: str, connections: int, headers: dict[str, str]) -> tuple[float, float, float, float]:
+    def wrk(self, path: str, connections: int, headers: dict[str, str], more: str = "") -> tuple[float, float, float, float]:
         """Requests a second, the server's CPU µs a request, p50 and p99 in ms."""
         script = self.folder / "wrk.lua"
         script.write_text(
-            "done = function(s, l, r) io.write(string.format('RESULT %d %d %.3f %.3f %d\\n', s.requests, s.duration,"
+            more + "done = function(s, l, r) io.write(string.format('RESULT %d %d %.3f %.3f %d\\n', s.requests, s.duration,"
             " l:percentile(50) / 1000, l:percentile(99) / 1000, s.errors.status + s.errors.connect + s.errors.read + s.errors.timeout)) end\n")
         before = self.server.cpu_seconds()
         said = subprocess.run(
@@ -103,13 +105,17 @@ class Bench:
         headers = {**self.bearer, "If-None-Match": f'"{cursor}"'}
         return self.compare("J5 poll with nothing new", f"/api/sync?cursor={cursor}", 32, headers, self.caller, self.heads)
 
-    def compare(self, name: str, path: str, connections: int, headers: dict[str, str], *statements: str) -> list[list[str]]:
-        _, clients = self.best_pgbench(*statements)
-        self.wrk(path, connections, headers)
+    def compare(
+        self, name: str, path: str, connections: int, headers: dict[str, str], *statements: str, prelude: str = "",
+        script: Callable[[], str] = str,
+    ) -> list[list[str]]:
+        """`prelude` comes before pgbench's statements, what `script` gives before each run of wrk."""
+        _, clients = self.best_pgbench(*statements, prelude=prelude)
+        self.wrk(path, connections, headers, script())
         yard, ours = [], []
         for _ in range(self.rounds):
-            yard.append(self.pgbench(*statements, clients=clients))
-            ours.append(self.wrk(path, connections, headers))
+            yard.append(self.pgbench(*statements, clients=clients, prelude=prelude))
+            ours.append(self.wrk(path, connections, headers, script()))
         rates = [rate for rate, *_ in ours]
         return [[name, spread(rates, "{:,.0f}"), f"{statistics.median(yard):,.0f} ({clients} clients)",
                  f"{statistics.median(r / y for r, y in zip(rates, yard)):.2f}", spread([o[1] for o in ours], "{:.0f}"),
@@ -148,7 +154,9 @@ def main() -> None:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     print(f"commit {commit}, `make bench` with {' '.join(sys.argv[1:]) or 'its defaults'}\n")
     bench = Bench(options.seconds, options.rounds)
-    jobs: dict[str, Callable[[], list[list[str]]]] = {"J1": bench.j1, "J4": bench.j4, "J5": bench.j5}
+    jobs: dict[str, Callable[[], list[list[str]]]] = {
+        "J1": bench.j1, "J2": lambda: purchases.run(bench, "J2 purchase, 32 connections", purchases.BUYERS),
+        "J2'": lambda: purchases.run(bench, "J2' purchase, 32 connections, one wallet", 1), "J4": bench.j4, "J5": bench.j5}
     print("| job | a second | pgbench, the same statements | ratio | server CPU µs a request | p50 ms | p99 ms |")
     print("|---|---|---|---|---|---|---|", flush=True)
     try:

@@ -123,14 +123,14 @@ CREATE TABLE market_transactions (
 );
 
 -- Nothing in the ledger is changed or removed, whoever asks. The one exception is the erasure of a whole account, known by
--- its function standing on the call stack with exactly `DELETE FROM market_transactions WHERE user_id = …`: a setting could
+-- its function standing on the call stack with exactly `DELETE FROM market_transactions WHERE user_id = $1`: a setting could
 -- be made by anybody, and a looser look at the stack could be fooled by a statement that quotes the function's name.
 CREATE FUNCTION market_transactions_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     callers text;
 BEGIN
     GET DIAGNOSTICS callers = PG_CONTEXT;
-    IF TG_OP = 'DELETE' AND callers ~ ('^[^\n]*\nSQL statement "DELETE FROM market_transactions WHERE user_id = [a-z_]+"'
+    IF TG_OP = 'DELETE' AND callers ~ ('^[^\n]*\nSQL statement "DELETE FROM market_transactions WHERE user_id = \$1"'
         '\nPL/pgSQL function account_erase\(uuid\) line ') THEN
         RETURN OLD;
     END IF;
@@ -150,14 +150,14 @@ REVOKE UPDATE, TRUNCATE ON market_transactions FROM CURRENT_USER;
 
 -- What an entry's hash is: the lower-case hex SHA-256 of these ten lines in UTF-8, joined by LF: the hash of the user's
 -- entry before it (empty for the first), user_id, seq, id, transaction_type, coins_amount, balance_after, item_id (empty
--- when there is none), created_at in UTC with milliseconds (2026-01-10T12:00:00.000Z), reason. Numbers are decimal, ids
+-- when there is none), created_at as wire_time writes it (2026-01-10T12:00:00.000Z), reason. Numbers are decimal, ids
 -- lower case: as the API shows them, so that a user can check the chain without this database.
 CREATE FUNCTION transaction_hash(
     p_previous text, p_user uuid, p_seq bigint, p_id uuid, p_type text, p_coins bigint, p_balance bigint, p_item uuid,
-    p_at timestamptz, p_reason text
+    p_at text, p_reason text
 ) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT encode(sha256(convert_to(concat_ws(E'\n', p_previous, p_user, p_seq, p_id, p_type, p_coins, p_balance,
-        coalesce(p_item::text, ''), wire_time(p_at), p_reason), 'UTF8')), 'hex')
+        coalesce(p_item::text, ''), p_at, p_reason), 'UTF8')), 'hex')
 $$;
 
 -- Each purchase, as refund and redeem need it. id is the mutation's, and the ledger entry's.
@@ -255,16 +255,17 @@ CREATE FUNCTION personal_item_body(i market_personal_items) RETURNS json LANGUAG
 $$;
 
 CREATE FUNCTION wallet_body(p_total bigint, p_earned bigint, p_spent bigint, p_version bigint) RETURNS json
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT json_build_object(
         'total_coins', p_total, 'earned_coins', p_earned, 'spent_coins', p_spent, 'version', p_version)
 $$;
 
-CREATE FUNCTION transaction_body(t market_transactions) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE AS $$
+CREATE FUNCTION transaction_body(
+    p_id uuid, p_type text, p_coins bigint, p_balance bigint, p_reason text, p_item uuid, p_at text, p_hash text
+) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT json_build_object(
-        'id', t.id, 'transaction_type', t.transaction_type, 'coins_amount', t.coins_amount,
-        'balance_after', t.balance_after, 'reason', t.reason, 'item_id', t.item_id,
-        'created_at', wire_time(t.created_at), 'hash', t.hash)
+        'id', p_id, 'transaction_type', p_type, 'coins_amount', p_coins, 'balance_after', p_balance, 'reason', p_reason,
+        'item_id', p_item, 'created_at', p_at, 'hash', p_hash)
 $$;
 
 -- Without `item`, which documents leave out.
@@ -314,43 +315,44 @@ CREATE VIEW market_item_documents AS
 -- A movement of coins as answers show it.
 CREATE TYPE market_movement AS (wallet json, entry json);
 
--- Every coin that comes or goes: the wallet and the ledger in one statement, under the lock of the user's head, which the
--- caller holds and moves to p_version. Callers see to it that there is enough; the constraints hold it in any case.
+-- Every coin that comes or goes: the wallet and the ledger, under the lock of the user's head, which the caller holds and
+-- moves to p_version. Callers see to it that there is enough; the constraints hold it in any case.
 CREATE FUNCTION wallet_move(
     p_user uuid, p_id uuid, p_type text, p_coins bigint, p_reason text, p_item uuid, p_version bigint, p_at timestamptz
 ) RETURNS market_movement LANGUAGE plpgsql AS $$
 DECLARE
     m market_movement;
+    w user_wallet;
+    written text := wire_time(p_at);
 BEGIN
-    IF p_type = 'earn' AND EXISTS (
-        SELECT FROM user_wallet WHERE user_id = p_user AND earned_coins > 9007199254740991 - p_coins)
-    THEN
-        RAISE numeric_value_out_of_range USING MESSAGE = 'the wallet cannot hold that many coins';
-    END IF;
-    LOOP
-        WITH moved AS (
-            UPDATE user_wallet AS w SET
-                total_coins = w.total_coins + p_coins,
-                earned_coins = w.earned_coins + CASE p_type WHEN 'earn' THEN p_coins ELSE 0 END,
-                spent_coins = w.spent_coins - CASE p_type WHEN 'earn' THEN 0 ELSE p_coins END,
-                version = p_version, seq = w.seq + 1,
-                hash = transaction_hash(w.hash, p_user, w.seq + 1, p_id, p_type, p_coins, w.total_coins + p_coins,
-                    p_item, p_at, p_reason),
-                has_purchased = w.has_purchased OR p_type = 'spend'
-            WHERE w.user_id = p_user RETURNING w.total_coins, w.earned_coins, w.spent_coins, w.seq, w.hash
-        ), written AS (
-            INSERT INTO market_transactions AS t (user_id, seq, id, transaction_type, coins_amount, balance_after,
-                reason, item_id, created_at, hash)
-            SELECT p_user, n.seq, p_id, p_type, p_coins, n.total_coins, p_reason, p_item, p_at, n.hash FROM moved n
-            RETURNING transaction_body(t) AS body
-        )
-        SELECT wallet_body(n.total_coins, n.earned_coins, n.spent_coins, p_version), e.body
-        INTO m.wallet, m.entry FROM moved n, written e;
-        IF m.entry IS NOT NULL THEN
-            RETURN m;
-        END IF;
+    SELECT user_id, total_coins, earned_coins, spent_coins, version, seq, hash, has_purchased INTO w
+    FROM user_wallet WHERE user_id = p_user;
+    IF NOT FOUND THEN
+        w := (p_user, 0, 0, 0, 0, 0, '', false);
         INSERT INTO user_wallet (user_id) VALUES (p_user);
-    END LOOP;
+    END IF;
+    IF p_type = 'earn' THEN
+        IF w.earned_coins > 9007199254740991 - p_coins THEN
+            RAISE numeric_value_out_of_range USING MESSAGE = 'the wallet cannot hold that many coins';
+        END IF;
+        w.earned_coins := w.earned_coins + p_coins;
+    ELSE
+        w.spent_coins := w.spent_coins - p_coins;
+    END IF;
+    w.total_coins := w.total_coins + p_coins;
+    w.seq := w.seq + 1;
+    w.hash := transaction_hash(
+        w.hash, p_user, w.seq, p_id, p_type, p_coins, w.total_coins, p_item, written, p_reason);
+    UPDATE user_wallet SET total_coins = w.total_coins, earned_coins = w.earned_coins, spent_coins = w.spent_coins,
+        version = p_version, seq = w.seq, hash = w.hash, has_purchased = w.has_purchased OR p_type = 'spend'
+    WHERE user_id = p_user;
+    INSERT INTO market_transactions (user_id, seq, id, transaction_type, coins_amount, balance_after, reason, item_id,
+        created_at, hash)
+    VALUES (p_user, w.seq, p_id, p_type, p_coins, w.total_coins, p_reason, p_item, p_at, w.hash);
+    m.wallet := wallet_body(w.total_coins, w.earned_coins, w.spent_coins, p_version);
+    m.entry := transaction_body(
+        p_id, p_type, p_coins, w.total_coins, p_reason, p_item, written, w.hash);
+    RETURN m;
 END
 $$;
 
@@ -370,7 +372,7 @@ $$;
 CREATE FUNCTION purchase_refusal(
     p_at timestamptz, p_available boolean, p_from timestamptz, p_until timestamptz, p_price bigint, p_expected bigint,
     p_owned bigint, p_limit bigint, p_stock bigint, p_quantity bigint, p_balance bigint
-) RETURNS json LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT CASE
         WHEN NOT p_available OR p_at < p_from OR p_at >= p_until THEN json_build_object('code', 'item_unavailable')
         WHEN p_price <> p_expected THEN json_build_object('code', 'price_changed', 'cost_coins', p_price)
@@ -396,7 +398,6 @@ DECLARE
     one record;
     m market_movement;
     inventory json;
-    shelf json;
 BEGIN
     r := mutation_begin(p_user, p_device, p_id, p_seq, p_fingerprint);
     IF r.status IS NOT NULL THEN
@@ -404,7 +405,7 @@ BEGIN
     END IF;
     at := date_trunc('milliseconds', clock_timestamp());
     FOR attempt IN 1..2 LOOP
-        SELECT i.cost_coins, i.stock_remaining, w.has_purchased, purchase_refusal(
+        SELECT i.cost_coins, i.stock_remaining, v.quantity AS owned, w.has_purchased, purchase_refusal(
             at, i.available, i.available_from, i.available_until, i.cost_coins, p_expected, coalesce(v.quantity, 0),
             i.max_per_user, i.stock_remaining, p_quantity, coalesce(w.total_coins, 0)) AS refusal
         INTO one FROM market_items i
@@ -412,10 +413,12 @@ BEGIN
         LEFT JOIN user_wallet w ON w.user_id = p_user
         WHERE i.id = p_item;
         IF NOT FOUND THEN
-            SELECT i.cost_coins, NULL::bigint AS stock_remaining, w.has_purchased, purchase_refusal(
+            SELECT i.cost_coins, NULL::bigint AS stock_remaining, v.quantity AS owned, w.has_purchased, purchase_refusal(
                 at, true, NULL, NULL, i.cost_coins, p_expected, 0, NULL, NULL, p_quantity,
                 coalesce(w.total_coins, 0)) AS refusal
-            INTO one FROM market_personal_items i LEFT JOIN user_wallet w ON w.user_id = p_user
+            INTO one FROM market_personal_items i
+            LEFT JOIN user_inventory v ON v.user_id = p_user AND v.item_id = i.id
+            LEFT JOIN user_wallet w ON w.user_id = p_user
             WHERE i.user_id = p_user AND i.id = p_item AND i.deleted_at IS NULL;
             IF NOT FOUND THEN
                 one.refusal := json_build_object('code', 'not_found');
@@ -435,16 +438,18 @@ BEGIN
     r.head := r.previous + 1;
     r.version := r.head;
     m := wallet_move(p_user, p_id, 'spend', -one.cost_coins * p_quantity, 'purchase', p_item, r.head, at);
-    WITH bought AS (
-        INSERT INTO user_market_purchases (user_id, id, item_id, quantity, cost_paid_coins, purchased_at, version)
-        VALUES (p_user, p_id, p_item, p_quantity, one.cost_coins * p_quantity, at, r.head)
-    )
-    INSERT INTO user_inventory AS v (user_id, item_id, quantity, cost_paid_coins, purchased_at, version)
-    VALUES (p_user, p_item, p_quantity, one.cost_coins * p_quantity, at, r.head)
-    ON CONFLICT ON CONSTRAINT user_inventory_pkey DO UPDATE SET
-        quantity = v.quantity + excluded.quantity, cost_paid_coins = v.cost_paid_coins + excluded.cost_paid_coins,
-        purchased_at = excluded.purchased_at, version = excluded.version, emptied_at = NULL
-    RETURNING inventory_body(v) INTO inventory;
+    INSERT INTO user_market_purchases (user_id, id, item_id, quantity, cost_paid_coins, purchased_at, version)
+    VALUES (p_user, p_id, p_item, p_quantity, one.cost_coins * p_quantity, at, r.head);
+    IF one.owned IS NULL THEN
+        INSERT INTO user_inventory AS v (user_id, item_id, quantity, cost_paid_coins, purchased_at, version)
+        VALUES (p_user, p_item, p_quantity, one.cost_coins * p_quantity, at, r.head)
+        RETURNING inventory_body(v) INTO inventory;
+    ELSE
+        UPDATE user_inventory AS v SET quantity = v.quantity + p_quantity,
+            cost_paid_coins = v.cost_paid_coins + one.cost_coins * p_quantity, purchased_at = at, version = r.head,
+            emptied_at = NULL
+        WHERE v.user_id = p_user AND v.item_id = p_item RETURNING inventory_body(v) INTO inventory;
+    END IF;
     r.changed := ARRAY['wallet', 'coins', m.wallet::text, 'inventory', p_item::text, inventory::text];
     IF one.has_purchased IS NOT TRUE THEN
         r.changed := r.changed || reward_grant(p_user, 'first_purchase', 5, NULL, r.head, at);
@@ -768,7 +773,11 @@ DECLARE
     days bigint;
     zone text;
 BEGIN
-    IF p_coins > 0 THEN
+    -- A session must end, even one that a client gave the id of an old movement, or of who can earn no more.
+    IF p_coins > 0
+        AND NOT EXISTS (SELECT FROM market_transactions WHERE user_id = p_user AND id = p_session)
+        AND NOT EXISTS (SELECT FROM user_wallet WHERE user_id = p_user AND earned_coins > 9007199254740991 - p_coins)
+    THEN
         m := wallet_move(p_user, p_session, 'earn', p_coins, 'focus_session', NULL, r.head, at);
         r.changed := r.changed || ARRAY['wallet', 'coins', m.wallet::text];
     END IF;

@@ -1,15 +1,11 @@
-// Signing in, up and out. The cookie that the server sets is the session; no script ever sees or keeps a token.
+// Signing in, up and out. The cookie that the server sets is the session; no script ever sees or keeps a token. What is
+// kept is which device this is, so that the next sign-in is the same one, and whose queue waits.
 
 import { describeDevice } from "./device.js";
+import { openStore, storeName } from "./shell/store.js";
+import { announceSignIn } from "./shell/tabs.js";
 
-/**
- * A refusal in words (RFC 9457), or what stands in for one when no server answered.
- * @typedef {object} Problem
- * @property {number} status  0 when there was no answer
- * @property {string} code
- * @property {string} detail
- * @property {Array<{pointer: string, detail: string}>} [errors]  which members of the body are wrong
- */
+/** @typedef {import("./sync/types.js").Problem} Problem */
 
 /**
  * @param {string} email
@@ -17,7 +13,7 @@ import { describeDevice } from "./device.js";
  * @returns {Promise<Problem | null>} null: signed in
  */
 export function signIn(email, password) {
-    return post("/api/auth/login", { email, password, device: describeDevice(navigator.userAgent) });
+    return enter("/api/auth/login", email, password);
 }
 
 /**
@@ -26,35 +22,65 @@ export function signIn(email, password) {
  * @returns {Promise<Problem | null>} null: the account exists and this device is signed in
  */
 export function register(email, password) {
-    return post("/api/auth/register", { email, password, device: describeDevice(navigator.userAgent) });
+    return enter("/api/auth/register", email, password);
 }
 
 /**
- * Ends this device's session.
+ * Ends this device's session, and forgets what was shown. Changes that wait to be sent stay, for the same user's next
+ * sign-in here.
  * @returns {Promise<Problem | null>} null: signed out, also when the session had ended already
  */
 export async function signOut() {
-    const problem = await post("/api/auth/logout");
-    return problem?.status === 401 ? null : problem;
+    const { problem } = await post("/api/auth/logout");
+    if (problem !== null && problem.status !== 401) return problem;
+    const store = await openStore(storeName(location.origin));
+    const last = await store.last().catch(() => null);
+    if (last !== null) await store.clear(last).catch(() => undefined);
+    return null;
+}
+
+/**
+ * @param {string} path
+ * @param {string} email
+ * @param {string} password
+ * @returns {Promise<Problem | null>}
+ */
+async function enter(path, email, password) {
+    const name = storeName(location.origin);
+    const store = await openStore(name);
+    const id = await store.deviceOf(email).catch(() => null);
+    const device = { ...describeDevice(navigator.userAgent), ...(id === null ? {} : { id }) };
+    const { problem, answer } = await post(path, { email, password, device });
+    if (problem !== null) return problem;
+    const known = { account: answer.user.id, device: answer.device.id, email: answer.user.email };
+    await store.remember(known).catch(() => undefined);
+    announceSignIn(name);
+    return null;
 }
 
 /**
  * @param {string} path
  * @param {unknown} [body]
- * @returns {Promise<Problem | null>}
+ * @returns {Promise<{problem: Problem | null, answer: any}>}
  */
 async function post(path, body) {
+    const abort = new AbortController();
+    const deadline = setTimeout(() => abort.abort(), 20_000);
     /** @type {RequestInit} */
-    const request = { method: "POST", cache: "no-store", signal: AbortSignal.timeout(20_000) };
+    const request = { method: "POST", cache: "no-store", signal: abort.signal };
     if (body !== undefined) {
         request.headers = { "Content-Type": "application/json" };
         request.body = JSON.stringify(body);
     }
     try {
         const response = await fetch(path, request);
-        return response.ok ? null : await problemOf(response);
+        if (!response.ok) return { problem: await problemOf(response), answer: null };
+        return { problem: null, answer: response.status === 204 ? null : await response.json() };
     } catch {
-        return { status: 0, code: "unreachable", detail: "The server cannot be reached. Are you online?" };
+        const detail = "The server cannot be reached. Are you online?";
+        return { problem: { status: 0, code: "unreachable", detail }, answer: null };
+    } finally {
+        clearTimeout(deadline);
     }
 }
 

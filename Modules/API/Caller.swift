@@ -19,11 +19,14 @@ package struct Caller: Sendable {
     package let device: Device
     /// When the session ends if it is not used again.
     package let expires: Timestamp
+    /// Whether it is some minutes since it was last noted that this device was here.
+    package let noteIsDue: Bool
 
-    package init(user: UUID, session: UUID, device: Device, expires: Timestamp) {
+    package init(user: UUID, session: UUID, device: Device, expires: Timestamp, noteIsDue: Bool = false) {
         self.user = user
         self.session = session
         self.device = device
         self.expires = expires
+        self.noteIsDue = noteIsDue
     }
 }

@@ -57,10 +57,36 @@ package struct DeviceDescription: Sendable, Equatable {
     }
 }
 
-/// Why an account is not opened.
+/// A device of a user, as his list of them shows it.
+package struct Device: Sendable, Equatable {
+    package static let nameLength = 1...100
+
+    package let id: UUID
+    package let name: String
+    package let kind: String
+    package let createdAt: Timestamp
+    package let lastSeenAt: Timestamp
+    /// Whether it holds a socket, at whichever process.
+    package let online: Bool
+
+    package init(
+        id: UUID, name: String, kind: String, createdAt: Timestamp, lastSeenAt: Timestamp, online: Bool
+    ) {
+        self.id = id
+        self.name = name
+        self.kind = kind
+        self.createdAt = createdAt
+        self.lastSeenAt = lastSeenAt
+        self.online = online
+    }
+}
+
+/// Why an account is not opened, changed or erased.
 package enum AccountRefusal: Error, Sendable {
     case emailTaken
     case wrongCredentials
+    /// Of somebody who is signed in: his session stands, and he may try again.
+    case wrongCurrentPassword
 
     package var problem: Problem {
         switch self {
@@ -72,6 +98,10 @@ package enum AccountRefusal: Error, Sendable {
             Problem(
                 401, "wrong_credentials", "E-mail or password is wrong",
                 detail: "No account has this e-mail address and this password.")
+        case .wrongCurrentPassword:
+            Problem(
+                403, "wrong_credentials", "The password is wrong",
+                detail: "This is not the account's password; you are still signed in, and nothing was changed.")
         }
     }
 }

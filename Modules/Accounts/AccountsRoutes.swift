@@ -10,27 +10,23 @@ package struct AccountsRoutes: Sendable {
     private let authenticator: Authenticator
     private let hasher: PasswordHasher
     private let feed: ChangeFeed
+    private let throttle: SignInThrottle
     private let onSignIn: @Sendable (UUID) async -> Void
-    private let attemptsByAddress: RateLimiter<String>
-    private let attemptsByEmail: RateLimiter<String>
     private let registrationsByAddress: RateLimiter<String>
 
-    /// - Parameters:
-    ///   - attemptsPerMinute: sign-ins, of an address and of an e-mail each; six times as many registrations of an
-    ///     address, which guess nothing but cost a hash. 0: no limit.
-    ///   - onSignIn: is told who has signed in, before he is answered.
+    /// - Parameter onSignIn: is told who has signed in, before he is answered.
     package init(
         repository: any AccountsRepository, authenticator: Authenticator, hasher: PasswordHasher, feed: ChangeFeed,
-        attemptsPerMinute: Int, onSignIn: @escaping @Sendable (UUID) async -> Void = { _ in }
+        throttle: SignInThrottle, onSignIn: @escaping @Sendable (UUID) async -> Void = { _ in }
     ) {
         self.repository = repository
         self.authenticator = authenticator
         self.hasher = hasher
         self.feed = feed
+        self.throttle = throttle
+        // They guess nothing, but cost a hash.
+        registrationsByAddress = RateLimiter(perMinute: throttle.perMinute * 6)
         self.onSignIn = onSignIn
-        attemptsByAddress = RateLimiter(perMinute: attemptsPerMinute)
-        attemptsByEmail = RateLimiter(perMinute: attemptsPerMinute)
-        registrationsByAddress = RateLimiter(perMinute: attemptsPerMinute * 6)
     }
 
     package func add(to open: RouterGroup<EdgeContext>, authenticated: RouterGroup<EdgeContext>) {
@@ -56,7 +52,7 @@ package struct AccountsRoutes: Sendable {
             if described == nil { fields.fault("device", "An object {name, kind} should stand here.") }
             try fields.check()
             var device = try Fields(described ?? .object([:]), at: "/device")
-            let name = device.string("name", length: 1...100)
+            let name = device.string("name", length: Device.nameLength)
             let kind = device.string("kind", length: 1...16)
             if !DeviceDescription.kinds.contains(kind), device["kind"]?.string != nil {
                 device.fault("kind", "One of \(DeviceDescription.kinds.joined(separator: ", ")) should stand here.")
@@ -91,19 +87,21 @@ package struct AccountsRoutes: Sendable {
     @Sendable private func login(_ request: Request, _ context: EdgeContext) async throws -> Response {
         try refuseForeignPage(request, context)
         let body = try SignIn(reading: await request.json())
-        // The address first: who is refused by it must not use up what others may try for this e-mail.
-        if let wait = attemptsByAddress.take(context.client.address) ?? attemptsByEmail.take(body.email.key) {
-            throw Problem.rateLimited("Too many attempts to sign in.", retryAfter: wait)
-        }
+        try throttle.take(address: context.client.address, email: body.email.key)
         let known = try await repository.credentials(of: body.email)
         guard try await hasher.verify(body.password, against: known?.passwordHash), let known else {
             throw AccountRefusal.wrongCredentials.problem
         }
         let token = SessionToken.make()
-        let session = try await repository.openSession(
-            for: known.user, device: body.device, tokenHash: token.hash, days: authenticator.sessionDays)
-        await onSignIn(known.user.id)
-        return answer(session, token, .ok, context)
+        do {
+            let session = try await repository.openSession(
+                for: known.user, checked: known.passwordHash, device: body.device, tokenHash: token.hash,
+                days: authenticator.sessionDays)
+            await onSignIn(known.user.id)
+            return answer(session, token, .ok, context)
+        } catch let refusal as AccountRefusal {
+            throw refusal.problem
+        }
     }
 
     @Sendable private func logout(_ request: Request, _ context: EdgeContext) async throws -> Response {

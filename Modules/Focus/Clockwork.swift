@@ -51,7 +51,7 @@ package final class Clockwork: Service {
                 self.hinted.store(false, ordering: .relaxed)
                 self.wake.yield()
             }
-        case .shared, .sessionsEnded, .presence: break
+        case .shared, .sessionsEnded, .presence, .devicesChanged: break
         }
     }
 

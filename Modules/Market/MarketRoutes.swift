@@ -1,5 +1,5 @@
 package import API
-import FoundationEssentials
+import Foundation
 import HTTPTypes
 package import Hummingbird
 package import Sync
@@ -49,14 +49,14 @@ package struct MarketRoutes: Sendable {
 
     @Sendable private func items(_ request: Request, _ context: EdgeContext) async throws -> Response {
         let query = request.uri.queryParameters
-        var filter = ItemFilter(category: query["category"].map(String.init))
+        var filter = ItemFilter(category: try Self.words("category", request))
         if let text = query["rarity"] {
             guard let rarity = Rarity(rawValue: String(text)) else {
                 throw Problem.invalidQuery("rarity", "It is common, rare, epic or legendary.")
             }
             filter.rarity = rarity
         }
-        if let text = query["q"] {
+        if let text = try Self.words("q", request) {
             guard text.unicodeScalars.count <= 200 else {
                 throw Problem.invalidQuery("q", "At most 200 characters should stand here.")
             }
@@ -181,6 +181,17 @@ package struct MarketRoutes: Sendable {
     private func id(_ context: EdgeContext) throws -> UUID {
         guard let id = UUID(text: try context.parameters.require("id")) else { throw Problem.notFound }
         return id
+    }
+
+    /// A parameter that may have blanks in it, which forms and libraries write as a plus.
+    private static func words(_ name: String, _ request: Request) throws(Problem) -> String? {
+        for pair in (request.uri.query ?? "").split(separator: "&") where pair.hasPrefix("\(name)=") {
+            guard let text = pair.dropFirst(name.count + 1).replacing("+", with: " ").removingPercentEncoding else {
+                throw .invalidQuery(name, "It cannot be decoded as UTF-8.")
+            }
+            return text
+        }
+        return nil
     }
 
     private static func limit(_ text: Substring?) throws(Problem) -> Int {

@@ -50,6 +50,16 @@ package final class HintBus: Service {
         feed.listen { [weak self] event in self?.gather(event) }
     }
 
+    /// What another program that moved the shared sequence says to the processes that run.
+    package static func notice(shared version: Version, from sender: UUID) -> String {
+        "\(sender.text) h\(version)"
+    }
+
+    /// The same of one that changed a user's documents.
+    package static func notice(of user: UUID, at version: Version, from sender: UUID) -> String {
+        "\(sender.text) u\(user.text):\(version)"
+    }
+
     private func gather(_ event: ChangeFeed.Event) {
         outgoing.withLock { state in
             switch event {
@@ -57,7 +67,7 @@ package final class HintBus: Service {
                 state.heads[change.user] = max(state.heads[change.user] ?? 0, change.version)
             case .shared(let version, local: true): state.shared = max(state.shared, version)
             case .sessionsEnded(let user, local: true): state.sessions.insert(user)
-            case .presence(let user, local: true): state.presence.insert(user)
+            case .presence(let user, local: true), .devicesChanged(let user): state.presence.insert(user)
             default: return
             }
             state.wake?.yield()

@@ -78,7 +78,7 @@ package final class Hub: Sendable {
         case .changed(let change): each(having: change.user) { $0.deliver(change) }
         case .hint(let user, let version): each(having: user) { $0.hint(user, version) }
         case .shared(let version, _): for shard in shards { shard.onLoop { $0.hintAll(shared: version) } }
-        case .sessionsEnded, .presence: break
+        case .sessionsEnded, .presence, .devicesChanged: break
         }
     }
 

@@ -39,7 +39,10 @@ package final class Presence: Service {
         self.logger = logger
         self.tell = tell
         feed.listen { [weak self] event in
-            if case .presence(let user, local: false) = event { self?.tellSoon(user) }
+            switch event {
+            case .presence(let user, local: false), .devicesChanged(let user): self?.tellSoon(user)
+            default: break
+            }
         }
     }
 

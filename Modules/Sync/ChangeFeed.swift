@@ -16,6 +16,8 @@ package final class ChangeFeed: Sendable {
         case sessionsEnded(user: UUID, local: Bool)
         /// Devices of this user came or went.
         case presence(user: UUID, local: Bool)
+        /// This process renamed or removed devices of this user: his sockets, everywhere, are to be told who is there.
+        case devicesChanged(user: UUID)
     }
 
     private struct Waiter {
@@ -47,7 +49,7 @@ package final class ChangeFeed: Sendable {
         case .hint(let user, let version): wake(user) { $0.user < version }
         case .shared(let version, _): wakeAll { $0.shared < version }
         case .sessionsEnded(let user, _): wake(user) { _ in true }
-        case .presence: break
+        case .presence, .devicesChanged: break
         }
     }
 

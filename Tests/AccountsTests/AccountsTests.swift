@@ -104,10 +104,18 @@ private struct Nobody: AccountsRepository {
     ) async throws -> OpenedSession { throw Problem.notFound }
     func credentials(of email: EmailAddress) async throws -> (user: User, passwordHash: String)? { nil }
     func openSession(
-        for user: User, device: DeviceDescription, tokenHash: [UInt8], days: Int
+        for user: User, checked: String, device: DeviceDescription, tokenHash: [UInt8], days: Int
     ) async throws -> OpenedSession { throw Problem.notFound }
     func caller(tokenHash: [UInt8]) async throws -> Caller? { nil }
     func extend(_ caller: Caller, days: Int) async throws {}
+    func note(_ caller: Caller) async throws {}
     func endSession(_ session: UUID, of user: UUID) async throws {}
     func user(_ id: UUID) async throws -> User? { nil }
+    func credentials(of user: UUID) async throws -> (user: User, passwordHash: String)? { nil }
+    func changePassword(of caller: Caller, checked: String, to hash: String) async throws -> Bool { false }
+    func devices(of user: UUID) async throws -> [Device] { [] }
+    func rename(_ device: UUID, of user: UUID, to name: String) async throws -> Device? { nil }
+    func removeDevice(_ device: UUID, of user: UUID) async throws -> Bool { false }
+    func export(_ user: UUID) async throws -> [ExportedTable] { [] }
+    func erase(_ user: UUID) async throws -> Bool { false }
 }

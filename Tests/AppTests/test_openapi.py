@@ -56,6 +56,22 @@ def calls(client: Client) -> Iterator[Call]:
     yield Call("get", "/api/auth/me", 200)
     yield Call("get", "/api/auth/me", 401, options=signed_out)
 
+    passwords = {"current_password": client.password, "new_password": client.password}
+    yield Call("post", "/api/auth/password", 204, body=passwords)
+    yield Call("post", "/api/auth/password", 403, body={**passwords, "current_password": "not the right one"})
+    yield Call("post", "/api/auth/password", 422, body={**passwords, "new_password": "short"})
+    yield Call("post", "/api/auth/password", 401, body=passwords, options=signed_out)
+    tablet = client.other_device("Tablet")
+    other = {"id": tablet.device["id"]}
+    yield Call("get", "/api/devices", 200)
+    yield Call("get", "/api/devices", 401, options=signed_out)
+    yield Call("patch", "/api/devices/{id}", 200, other, body={"name": "Kitchen"})
+    yield Call("patch", "/api/devices/{id}", 404, {"id": UNKNOWN}, body={"name": "Kitchen"})
+    yield Call("patch", "/api/devices/{id}", 422, other, body={"name": ""})
+    yield Call("delete", "/api/devices/{id}", 204, other)
+    yield Call("delete", "/api/devices/{id}", 404, other)
+    tablet.close()
+
     theme = {"key": "theme", "value": "dark"}
     key = {"headers": {"Idempotency-Key": str(uuid.uuid4())}}
     yield Call("post", "/api/settings", 200, body=theme, options=key)
@@ -77,6 +93,7 @@ def calls(client: Client) -> Iterator[Call]:
     yield Call("delete", "/api/settings/{key}", 204, {"key": "font.size"})
 
     yield from focus_calls(client)
+    yield from market_calls(client)
 
     yield Call("get", "/api/sync", 200)
     cursor = client.pull()["cursor"]
@@ -100,12 +117,27 @@ def calls(client: Client) -> Iterator[Call]:
     yield Call("get", "/api/sync/digest", 200)
 
     yield Call("get", "/api/realtime", 426)
+    yield Call("get", "/api/flags", 200, options=signed_out)
+    flags = client.request("GET", "/api/flags").headers["ETag"]
+    yield Call("get", "/api/flags", 304, options={"headers": {"If-None-Match": flags}})
+    yield Call("post", "/api/flags/reports", 204, body={"counts": {"wallet": 1}, "mode": "report"}, options=signed_out)
+    yield Call("post", "/api/flags/reports", 422, body={"counts": {"wallet": 0}, "mode": "report"})
+    yield Call("post", "/api/flags/reports", 413, body={"counts": {"x" * 20_000: 1}, "mode": "report"})
+    foreign = {"headers": {"Origin": "https://evil.example"}}
+    yield Call("post", "/api/flags/reports", 403, body={"counts": {"wallet": 1}, "mode": "report"}, options=foreign)
     yield Call("get", "/healthz", 200)
     yield Call("get", "/readyz", 200)
     yield Call("get", "/metrics", 200)
     yield Call("get", "/openapi.json", 200)
     yield Call("delete", "/api/settings", 204)
+    yield Call("get", "/api/account/export", 200)
+    yield Call("get", "/api/account/export", 401, options=signed_out)
     yield Call("post", "/api/auth/logout", 204)
+    client.login()
+    yield Call("delete", "/api/account", 403, body={"password": "not the right one"})
+    yield Call("delete", "/api/account", 422, body={})
+    yield Call("delete", "/api/account", 204, body={"password": client.password})
+    yield Call("delete", "/api/account", 401, body={"password": client.password})
 
 
 def focus_calls(client: Client) -> Iterator[Call]:
@@ -137,6 +169,60 @@ def focus_calls(client: Client) -> Iterator[Call]:
     yield Call("get", "/api/focus", 422, options={"params": {"limit": "0"}})
     yield Call("get", "/api/focus/stats", 200, options={"params": {"tz": "Europe/Berlin"}})
     yield Call("get", "/api/focus/stats", 422, options={"params": {"tz": "Nowhere/Else"}})
+
+
+def market_calls(client: Client) -> Iterator[Call]:
+    free, dear, bought = (str(uuid.uuid4()) for _ in range(3))
+
+    def key(id: str) -> dict[str, Any]:
+        return {"headers": {"Idempotency-Key": id}}
+
+    items = "/api/market/items"
+    yield Call("post", items, 201, body={"name": "Walk", "cost_coins": 0}, options=key(free))
+    yield Call("post", items, 201, body={"name": "Sail", "cost_coins": 10, "description": None}, options=key(dear))
+    yield Call("post", items, 422, body={"name": "", "cost_coins": 1.5})
+    yield Call("post", items, 401, body={}, options={"headers": ANONYMOUS})
+    yield Call("get", items, 200, options={"params": {"q": "WÁLK", "limit": "1"}})
+    yield Call("get", items, 200, options={"params": {"limit": "1"}})
+    yield Call("get", items, 422, options={"params": {"rarity": "odd"}})
+    yield Call("get", items + "/{id}", 200, {"id": free})
+    yield Call("get", items + "/{id}", 404, {"id": UNKNOWN})
+    yield Call("patch", items + "/{id}", 200, {"id": dear}, body={"cost_coins": 11})
+    yield Call("patch", items + "/{id}", 412, {"id": dear}, body={"cost_coins": 12}, options={"headers": {"If-Match": '"0"'}})
+    yield Call("patch", items + "/{id}", 422, {"id": dear}, body={"cost_coins": -1})
+    yield Call("patch", items + "/{id}", 404, {"id": UNKNOWN}, body={"cost_coins": 1})
+    tag = client.request("GET", f"/api/market/items/{dear}").headers["ETag"]
+    yield Call("get", items + "/{id}", 304, {"id": dear}, options={"headers": {"If-None-Match": tag}})
+    yield Call("get", "/api/market/categories", 200)
+    purchase = "/api/market/purchase"
+    yield Call("post", purchase, 400, body={"item_id": free})
+    yield Call("post", purchase, 201, body={"item_id": free, "quantity": 2}, options=key(bought))
+    yield Call("post", purchase, 201, body={"item_id": free, "quantity": 2}, options=key(bought))
+    yield Call("post", purchase, 409, body={"item_id": dear}, options=key(str(uuid.uuid4())))
+    yield Call("post", purchase, 404, body={"item_id": UNKNOWN}, options=key(str(uuid.uuid4())))
+    yield Call("post", purchase, 422, body={"item_id": free, "quantity": 100}, options=key(str(uuid.uuid4())))
+    yield Call("get", "/api/market", 200)
+    yield Call("get", "/api/market/inventory", 200)
+    yield Call("get", "/api/market/wallet", 200)
+    yield Call("get", "/api/market/transactions", 200)
+    yield Call("get", "/api/market/transactions", 422, options={"params": {"before": "x"}})
+    yield Call("get", "/api/market/recommendations", 200)
+    yield Call("post", "/api/market/refund", 200, body={"transaction_id": bought})
+    yield Call("post", "/api/market/refund", 409, body={"transaction_id": bought})
+    yield Call("post", "/api/market/refund", 404, body={"transaction_id": UNKNOWN})
+    yield Call("post", purchase, 201, body={"item_id": free}, options=key(str(uuid.uuid4())))
+    yield Call("post", "/api/market/redeem", 200, body={"item_id": free})
+    yield Call("post", "/api/market/redeem", 409, body={"item_id": free})
+    yield Call("post", "/api/market/redeem", 404, body={"item_id": UNKNOWN})
+    yield Call("get", "/api/market/rewards", 200)
+    reward = client.expect(200, "GET", "/api/market/rewards")["rewards"][0]["id"]
+    claim = "/api/market/rewards/{id}/claim"
+    yield Call("post", claim, 200, {"id": reward})
+    yield Call("post", claim, 409, {"id": reward})
+    yield Call("post", claim, 404, {"id": UNKNOWN})
+    yield Call("delete", items + "/{id}", 412, {"id": free}, options={"headers": {"If-Match": '"0"'}})
+    yield Call("delete", items + "/{id}", 204, {"id": free})
+    yield Call("delete", items + "/{id}", 404, {"id": free})
 
 
 def resolved(description: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:

@@ -21,8 +21,9 @@ enum ImportRules {
         "Sync": Room(ours: ["API"], others: edge.union(["Crypto"])),
         "Accounts": Room(ours: ["API", "Sync"], others: edge.union(["NIOPosix", "Crypto", "CryptoExtras"])),
         "Settings": Room(ours: ["API", "Sync"], others: edge),
+        "Flags": Room(ours: ["API", "Sync"], others: edge.union(["Metrics"])),
         "Focus": Room(ours: ["API", "Sync"], others: edge.union(["ServiceLifecycle"])),
-        "Market": Room(ours: ["API", "Sync"], others: edge.union(["ServiceLifecycle"])),
+        "Market": Room(ours: ["API", "Sync"], others: edge.union(["Crypto", "ServiceLifecycle"])),
         "Realtime": Room(
             ours: ["API", "Sync"],
             others: [
@@ -30,11 +31,11 @@ enum ImportRules {
                 "NIOWebSocket", "ServiceLifecycle", "DequeModule", "AsyncAlgorithms", "Logging", "Metrics",
             ]),
         "Persistence": Room(
-            ours: ["CLibPQ", "API", "Sync", "Accounts", "Settings", "Focus", "Market"],
+            ours: ["CLibPQ", "API", "Sync", "Accounts", "Settings", "Flags", "Focus", "Market"],
             others: ["Logging", "Crypto", "ServiceLifecycle", "DequeModule", "Metrics"]),
         "CLibPQ": Room(ours: [], others: []),
         "App": Room(
-            ours: ["API", "Sync", "Accounts", "Settings", "Focus", "Market", "Realtime", "Persistence"],
+            ours: ["API", "Sync", "Accounts", "Settings", "Flags", "Focus", "Market", "Realtime", "Persistence"],
             others: edge.union([
                 "HummingbirdCore", "NIOPosix", "NIOHTTP1", "ServiceLifecycle", "UnixSignals", "Crypto", "Metrics",
                 "ArgumentParser", "Configuration",

@@ -137,7 +137,7 @@ def test_a_device_signed_out_elsewhere_stops_and_says_so(
     expect(browser.get("login-notice")).to_contain_text("signed out")
 
 
-def test_nothing_is_kept_in_the_browser(device: Callable[..., Device], email: str) -> None:
+def test_nothing_but_the_replica_and_the_queue_is_kept_in_the_browser(device: Callable[..., Device], email: str) -> None:
     desktop = device()
     desktop.page.goto("/")
     desktop.register(email)
@@ -149,7 +149,7 @@ def test_nothing_is_kept_in_the_browser(device: Callable[..., Device], email: st
         databases: (await indexedDB.databases()).map((it) => it.name), caches: await caches.keys(),
         cookies: document.cookie,
     })""")
-    assert kept == {"local": [], "session": [], "databases": [], "caches": [], "cookies": ""}
+    assert kept == {"local": [], "session": [], "databases": ["lockstep"], "caches": [], "cookies": ""}
     cookie, = desktop.context.cookies()
     assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("lockstep_session", True, "Lax")
 

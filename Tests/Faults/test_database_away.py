@@ -151,7 +151,7 @@ def test_results_may_be_a_prefix_and_the_rest_is_sent_again(
     rest = client.push(*changes[len(results):], cursor=cursor)["results"]
     assert len(results) + len(rest) == 400
     assert {result["status"] for result in [*results, *rest]} == {"applied"}
-    assert sorted(result["version"] for result in [*results, *rest]) == list(range(1, 401))
+    assert sorted(result["version"] for result in [*results, *rest]) == list(range(2, 402))
 
 
 def test_sockets_and_polls_outlive_a_restart_of_the_database_and_miss_nothing(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from harness import Client, Database, Server, eventually
+from harness import Client, Database, Server, documents, eventually
 
 
 def test_every_socket_is_told_1001_spread_over_a_few_seconds(
@@ -73,7 +73,7 @@ def test_writes_under_way_are_answered_and_what_was_answered_is_there(
     # At most one change a writer may have been committed without its answer.
     assert max(answered) <= head <= len(answered) + len(writers)
     server.start()
-    assert client.pull()["documents"][-1]["version"] == head
+    assert documents(client.pull())[-1]["version"] == head
 
 
 def test_idle_keep_alive_connections_do_not_hold_up_the_end(server: Server, client: Client) -> None:

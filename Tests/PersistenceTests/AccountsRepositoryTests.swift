@@ -63,7 +63,8 @@ import Testing
             let ben = try await Person.register(database)
             func signIn(_ id: UUID?, as person: Person) async throws -> OpenedSession {
                 try await person.accounts.openSession(
-                    for: person.user, device: DeviceDescription(id: id, name: "renamed", kind: "mobile"),
+                    for: person.user, checked: "hash",
+                    device: DeviceDescription(id: id, name: "renamed", kind: "mobile"),
                     tokenHash: Array(UUID().text.utf8), days: 30)
             }
             let again = try await signIn(ada.device, as: ada)

@@ -1,6 +1,7 @@
 import API
 import Accounts
 import FoundationEssentials
+import Logging
 import Market
 import Sync
 import TestSupport
@@ -53,7 +54,7 @@ import Testing
                 held[document.collection + document.id] = document
             }
             let pulled = try await ada.sync.documents(of: ada.user.id, beyond: Place(user: 0, shared: 0)).documents
-            #expect(Set(pulled.filter { $0.collection != "items" }) == Set(held.values))
+            #expect(Set(pulled.filter { $0.collection != "items" && $0.collection != "flags" }) == Set(held.values))
             let item = try #require(pulled.first { $0.collection == "items" })
             #expect(try item.value?.parsed["stock_remaining"]?.integer == 2)
             #expect(item.version == changes[1].shared)
@@ -72,7 +73,10 @@ import Testing
             let wallet = try body.parsed
             #expect(wallet["total_coins"] == .int(0) && wallet["earned_coins"] == .int(0))
             let documents = try await ada.sync.documents(of: ada.user.id, beyond: nil).documents
-            #expect(documents == [Document(collection: "wallet", id: "coins", value: body, version: 0)])
+            #expect(
+                documents.filter { $0.collection != "flags" } == [
+                    Document(collection: "wallet", id: "coins", value: body, version: 0)
+                ])
         }
     }
 
@@ -253,6 +257,51 @@ import Testing
             try await PostgresSession.run("DELETE FROM mutations", at: url)
             #expect(try await ada.earn(5, id: id).outcome.replayed)
             #expect(try await ada.balance == 5)
+        }
+    }
+
+    @Test("An id whose answer has been forgotten is not used again for another movement or item")
+    func forgottenIDs() async throws {
+        try await withTestDatabase { database, url in
+            let ada = try await Person.register(database)
+            let free = try await stock(url, "Water", 0)
+            let (bought, made) = (UUID.v7(), UUID.v7())
+            try await ada.buy(free, id: bought)
+            try await ada.make("Walk", 1, id: made)
+            try await PostgresSession.run("DELETE FROM mutations", at: url)
+            for attempt in [{ try await ada.buy(free, id: bought) }, { try await ada.make("Walk", 1, id: made) }] {
+                let refusal = await #expect(throws: Problem.self) { try await attempt() }
+                #expect(refusal?.code == "idempotency_key_reused")
+            }
+            #expect(try await faults(url).isEmpty)
+        }
+    }
+
+    @Test("Housekeeping forgets what left the inventory and the user's own items long ago")
+    func housekeeping() async throws {
+        try await withTestDatabase { database, url in
+            let ada = try await Person.register(database)
+            let (item, bought) = (UUID.v7(), UUID.v7())
+            try await ada.make("Walk", 0, id: item)
+            try await ada.buy(item, id: bought)
+            try await ada.refund(bought)
+            try await ada.write(PersonalItemChange(.delete(item)))
+            let housekeeping = PostgresHousekeeping(
+                database: database, logger: Logger(label: "tests", factory: { _ in SwiftLogNoOpLogHandler() }))
+            func left() async throws -> [[String?]] {
+                try await PostgresSession.run(
+                    "SELECT (SELECT count(*) FROM user_inventory), (SELECT count(*) FROM market_personal_items)",
+                    at: url)
+            }
+            await housekeeping.tidy()
+            #expect(try await left() == [["1", "1"]])
+            try await PostgresSession.run(
+                """
+                UPDATE user_inventory SET emptied_at = now() - interval '31 days';
+                UPDATE market_personal_items SET deleted_at = now() - interval '31 days'
+                """, at: url)
+            await housekeeping.tidy()
+            #expect(try await left() == [["0", "0"]])
         }
     }
 

@@ -30,7 +30,8 @@ struct Person {
     func onAnotherDevice(name: String = "phone") async throws -> Person {
         let token = Array(UUID().text.utf8)
         let opened = try await accounts.openSession(
-            for: user, device: DeviceDescription(id: nil, name: name, kind: "mobile"), tokenHash: token, days: 30)
+            for: user, checked: "hash", device: DeviceDescription(id: nil, name: name, kind: "mobile"),
+            tokenHash: token, days: 30)
         return Person(user: user, device: opened.device.id, tokenHash: token, database: database)
     }
 

@@ -15,21 +15,32 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Words with `code` in backticks. @param {string} text */
+/**
+ * Words with `code` in backticks.
+ * @param {string} text
+ */
 function words(text) {
   const made = document.createDocumentFragment();
   text.split("`").forEach((piece, at) => made.append(at % 2 ? element("code", {}, piece) : piece));
   return made;
 }
 
-/** Paragraphs, which a blank line divides. @param {string | undefined} text */
+/**
+ * Paragraphs, which a blank line divides.
+ * @param {string | undefined} text
+ */
 function paragraphs(text) {
   const made = document.createDocumentFragment();
   for (const paragraph of (text ?? "").split("\n\n")) if (paragraph) made.append(element("p", {}, words(paragraph)));
   return made;
 }
 
-/** A node, or what its `$ref` names. @param {any} description @param {any} node @returns {any} */
+/**
+ * A node, or what its `$ref` names.
+ * @param {any} description
+ * @param {any} node
+ * @returns {any}
+ */
 function resolve(description, node) {
   let found = node;
   while (found?.$ref) {
@@ -40,7 +51,12 @@ function resolve(description, node) {
   return found;
 }
 
-/** What a schema takes, in a few words. @param {any} description @param {any} given @returns {string} */
+/**
+ * What a schema takes, in a few words.
+ * @param {any} description
+ * @param {any} given
+ * @returns {string}
+ */
 function kind(description, given) {
   const schema = resolve(description, given) ?? {};
   if (schema.enum) return schema.enum.map((/** @type {unknown} */ value) => JSON.stringify(value)).join(" or ");
@@ -52,7 +68,11 @@ function kind(description, given) {
   return [schema.type ?? "any JSON", schema.format && `(${schema.format})`].filter(Boolean).join(" ");
 }
 
-/** All members of an object's schema, those of `allOf` too. @param {any} description @param {any} given */
+/**
+ * All members of an object's schema, those of `allOf` too.
+ * @param {any} description
+ * @param {any} given
+ */
 function members(description, given) {
   const schema = resolve(description, given) ?? {};
   /** @type {{name: string, schema: any, required: boolean}[]} */
@@ -167,6 +187,9 @@ function openNamed() {
   if (named instanceof HTMLDetailsElement) named.open = true;
   named?.scrollIntoView();
 }
+
+// A module, for its top level waits.
+export {};
 
 try {
   const answer = await fetch("/openapi.json");

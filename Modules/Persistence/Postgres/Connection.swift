@@ -166,6 +166,8 @@ final class Connection {
             if PQresultStatus(result) == PGRES_PIPELINE_SYNC {
                 PQclear(result)
                 let answer = pending[pendingHead]
+                // The place stays for a while; the rows, which may be all that a user has, must not.
+                pending[pendingHead].rows = nil
                 pendingHead += 1
                 events.append(contentsOf: finish(answer))
             } else {

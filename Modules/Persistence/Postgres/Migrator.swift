@@ -35,7 +35,7 @@ package struct Migrator: Sendable {
     /// Any number that nobody else uses for an advisory lock: "lockstep" in ASCII.
     private static let lock: Int64 = 0x6C6F_636B_7374_6570
 
-    private let url: String
+    package let url: String
     package let migrations: [Migration]
 
     /// Reads the folder whole before anything is touched.

@@ -4,7 +4,7 @@ package import FoundationEssentials
 
 /// Accounts in `users`, `devices` and `sessions`.
 package struct PostgresAccounts: AccountsRepository {
-    private let database: Database
+    let database: Database
 
     package init(database: Database) {
         self.database = database
@@ -61,19 +61,22 @@ package struct PostgresAccounts: AccountsRepository {
     }
 
     package func openSession(
-        for user: User, device: DeviceDescription, tokenHash: [UInt8], days: Int
+        for user: User, checked: String, device: DeviceDescription, tokenHash: [UInt8], days: Int
     ) async throws -> OpenedSession {
         let rows = try await database.answering {
             try await $0.write(
                 for: user.id,
                 """
-                WITH known AS (
+                WITH holder AS (
+                    -- Waits for a change of the password that is under way, and then finds another one.
+                    SELECT id FROM users WHERE id = \(user.id) AND password_hash = \(checked) FOR SHARE
+                ), known AS (
                     UPDATE devices SET name = \(device.name), kind = \(device.kind), last_seen_at = clock_timestamp()
-                    WHERE user_id = \(user.id) AND id = \(device.id) RETURNING id
+                    WHERE user_id = (SELECT id FROM holder) AND id = \(device.id) RETURNING id
                 ), made AS (
                     INSERT INTO devices (user_id, id, name, kind)
-                    SELECT \(user.id), \(UUID.v7()), \(device.name), \(device.kind)
-                    WHERE NOT EXISTS (SELECT FROM known) RETURNING id
+                    SELECT holder.id, \(UUID.v7()), \(device.name), \(device.kind)
+                    FROM holder WHERE NOT EXISTS (SELECT FROM known) RETURNING id
                 ), device AS (
                     SELECT id FROM known UNION ALL SELECT id FROM made
                 )
@@ -83,7 +86,7 @@ package struct PostgresAccounts: AccountsRepository {
                 FROM device RETURNING device_id, expires_at
                 """, idempotent: false)
         }
-        guard let row = rows.first else { throw Problem.internalError }
+        guard let row = rows.first else { throw AccountRefusal.wrongCredentials }
         return OpenedSession(
             user: user, device: .init(id: try row.decode("device_id"), name: device.name, kind: device.kind),
             expires: try row.decode("expires_at"))
@@ -93,7 +96,8 @@ package struct PostgresAccounts: AccountsRepository {
         let rows = try await database.answering {
             try await $0.read(
                 """
-                SELECT s.user_id, s.id, s.expires_at, d.id AS device_id, d.name, d.kind
+                SELECT s.user_id, s.id, s.expires_at, d.id AS device_id, d.name, d.kind,
+                    d.last_seen_at < clock_timestamp() - interval '5 minutes' AS note_is_due
                 FROM sessions s JOIN devices d ON d.user_id = s.user_id AND d.id = s.device_id
                 WHERE s.token_hash = \(tokenHash) AND s.expires_at > clock_timestamp()
                 """)
@@ -103,7 +107,7 @@ package struct PostgresAccounts: AccountsRepository {
                 user: try row.decode("user_id"), session: try row.decode("id"),
                 device: .init(
                     id: try row.decode("device_id"), name: try row.decode("name"), kind: try row.decode("kind")),
-                expires: try row.decode("expires_at"))
+                expires: try row.decode("expires_at"), noteIsDue: try row.decode("note_is_due"))
         }
     }
 
@@ -118,6 +122,18 @@ package struct PostgresAccounts: AccountsRepository {
                 )
                 UPDATE sessions SET expires_at = clock_timestamp() + make_interval(days => \(days)::integer)
                 WHERE user_id = \(caller.user) AND id = \(caller.session)
+                """)
+        }
+    }
+
+    package func note(_ caller: Caller) async throws {
+        _ = try await database.answering {
+            try await $0.write(
+                for: caller.user,
+                """
+                UPDATE devices SET last_seen_at = clock_timestamp()
+                WHERE user_id = \(caller.user) AND id = \(caller.device.id)
+                    AND last_seen_at < clock_timestamp() - interval '5 minutes'
                 """)
         }
     }

@@ -74,7 +74,9 @@ extension PostgresMarket {
         let rows = try await database.answering {
             try await $0.read(
                 """
-                SELECT seq, transaction_body(t) AS body FROM market_transactions t
+                SELECT seq, transaction_body(id, transaction_type, coins_amount, balance_after, reason, item_id,
+                    wire_time(created_at), hash) AS body
+                FROM market_transactions
                 WHERE user_id = \(user) AND seq < coalesce(\(number), 9223372036854775807)
                 ORDER BY seq DESC LIMIT \(limit + 1)
                 """)

@@ -93,8 +93,19 @@ package struct PostgresMarket: MarketRepository {
             change: row.change(of: user, documents: row.documents, by: []), dayEnds: try first.decode("day_ends"))
     }
 
+    /// What keeps a movement or an item from being written under an id that has one: an answer is forgotten after a while,
+    /// what it was about is not.
+    private static let idTaken = [
+        "market_transactions_id_unique", "user_market_purchases_pkey", "market_personal_items_pkey",
+    ]
+
     private func carryOut(_ signed: SignedMutation, _ statement: SQL) async throws -> Applied {
-        let rows = try await database.answering { try await $0.write(for: signed.user, statement) }
+        let rows: Rows
+        do {
+            rows = try await database.answering { try await $0.write(for: signed.user, statement) }
+        } catch let error as DatabaseError where error.constraint.map(Self.idTaken.contains) == true {
+            throw Problem.keyReused
+        }
         return try await sync.settle(
             signed, rows, refusal: { MarketRefusal(code: $0, members: $1)?.problem })
     }

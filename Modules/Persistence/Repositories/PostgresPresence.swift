@@ -18,6 +18,10 @@ package struct PostgresPresence: PresenceRepository {
                     DELETE FROM device_presence p
                     USING unnest(\(offline.map(\.user)), \(offline.map(\.device))) AS o (user_id, device_id)
                     WHERE p.user_id = o.user_id AND p.device_id = o.device_id AND p.process_id = \(process)
+                ), seen AS (
+                    UPDATE devices d SET last_seen_at = clock_timestamp()
+                    FROM unnest(\(offline.map(\.user)), \(offline.map(\.device))) AS o (user_id, device_id)
+                    WHERE d.user_id = o.user_id AND d.id = o.device_id
                 )
                 INSERT INTO device_presence (user_id, device_id, process_id)
                 SELECT o.user_id, o.device_id, \(process)
@@ -61,7 +65,15 @@ package struct PostgresPresence: PresenceRepository {
 
     package func leave(process: UUID) async throws {
         _ = try await database.answering {
-            try await $0.write(for: process, "DELETE FROM device_presence WHERE process_id = \(process)")
+            try await $0.write(
+                for: process,
+                """
+                WITH gone AS (
+                    DELETE FROM device_presence WHERE process_id = \(process) RETURNING user_id, device_id
+                )
+                UPDATE devices d SET last_seen_at = clock_timestamp() FROM gone g
+                WHERE d.user_id = g.user_id AND d.id = g.device_id
+                """)
         }
     }
 }

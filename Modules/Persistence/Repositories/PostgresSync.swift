@@ -60,7 +60,11 @@ package struct PostgresSync: SyncRepository {
     ]
     /// The same of what all users share: (id, value, version).
     private static let sharedCollections: [SQL] = [
-        "SELECT 'items', id, value, version, 0, 0, 0, NULL, NULL FROM market_item_documents"
+        "SELECT 'items', id, value, version, 0, 0, 0, NULL, NULL FROM market_item_documents",
+        """
+        SELECT 'flags', id, value, version, 0, 0, 0, NULL, NULL
+        FROM (SELECT f.name AS id, flag_body(f) AS value, f.version FROM feature_flags f) AS flags
+        """
     ]
 
     /// The heads as a row without collection, then the documents: their id stands in the column of the epoch.

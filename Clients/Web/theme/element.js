@@ -1,0 +1,42 @@
+// <lockstep-theme>: the theme provider as an element. With `client` set it uses that one; otherwise it makes one of its
+// own, for the server that its attribute `url` names or the page's own.
+
+import { createClient } from "../client.js";
+import { provideTheme } from "./provider.js";
+
+/** @typedef {import("../client.js").Client} Client */
+
+export class LockstepTheme extends HTMLElement {
+    /** @type {Client | null} */
+    #client = null;
+    /** @type {Client | null} */
+    #own = null;
+    /** @type {(() => void) | null} */
+    #end = null;
+
+    get client() {
+        return this.#client;
+    }
+
+    set client(client) {
+        this.disconnectedCallback();
+        this.#client = client;
+        if (this.isConnected) this.connectedCallback();
+    }
+
+    connectedCallback() {
+        if (this.#end !== null) return;
+        const url = this.getAttribute("url");
+        const client = this.#client ?? (this.#own = createClient(url === null ? {} : { url }));
+        this.#end = provideTheme(client);
+    }
+
+    disconnectedCallback() {
+        this.#end?.();
+        this.#end = null;
+        this.#own?.close();
+        this.#own = null;
+    }
+}
+
+if (customElements.get("lockstep-theme") === undefined) customElements.define("lockstep-theme", LockstepTheme);

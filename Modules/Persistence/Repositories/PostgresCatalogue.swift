@@ -1,0 +1,95 @@
+import API
+import FoundationEssentials
+package import Market
+package import Sync
+
+/// Brings `market_items` to what a file says, in one transaction and under one shared version. For the commands and the
+/// start: on a connection of its own, which may wait.
+package struct PostgresCatalogue: Sendable {
+    package enum Mode: Sendable, Equatable {
+        case write
+        /// Only where there is no item at all.
+        case writeIfEmpty
+        case dryRun
+    }
+
+    private let url: String
+
+    package init(url: String) {
+        self.url = url
+    }
+
+    /// - Parameter show: is told before anything is written.
+    /// - Returns: what was (or would be) done, and the shared version at which it stands; nil: nothing was written.
+    package func bring(
+        to catalogue: Catalogue, _ mode: Mode, show: @escaping @Sendable (CataloguePlan) -> Void = { _ in }
+    ) async throws -> (plan: CataloguePlan, shared: Version?) {
+        try await onThread {
+            let connection = try DirectConnection(url: url)
+            // Left open by an error, the transaction ends with its connection.
+            try connection.execute(script: "BEGIN; SET LOCAL lock_timeout = '20s'")
+            // Stock moves only under this lock, so what is read behind it stays so until the end.
+            try connection.query("SELECT version FROM sync_shared FOR NO KEY UPDATE")
+            let stored = try Self.stored(connection)
+            let plan = CataloguePlan(from: stored, to: catalogue)
+            show(plan)
+            if plan.isEmpty || mode == .dryRun || (mode == .writeIfEmpty && !stored.isEmpty) { return (plan, nil) }
+            let row = try connection.query("SELECT shared_advance() AS version").first
+            guard let version = try row?.decode("version", as: Version.self) else { throw Problem.internalError }
+            try Self.write(plan.added + plan.changed.map(\.item), at: version, connection)
+            try connection.query(
+                """
+                UPDATE market_items SET available = false, version = \(version) WHERE id = ANY (\(plan.withdrawn.map(\.id)))
+                """)
+            try connection.execute(script: "COMMIT")
+            return (plan, version)
+        }
+    }
+
+    private static func write(
+        _ items: [CatalogueItem], at version: Version, _ connection: DirectConnection
+    ) throws {
+        try connection.query(
+            """
+            INSERT INTO market_items (id, name, description, cost_coins, category, rarity, icon_url, available,
+                available_from, available_until, stock_remaining, max_per_user, consumable, version)
+            SELECT id, name, description, cost_coins, category, rarity, icon_url, available, available_from,
+                available_until, stock_remaining, max_per_user, consumable, \(version)
+            FROM json_to_recordset(\(RawJSON(.array(items.map(\.json))))) AS i (id uuid, name text, description text,
+                cost_coins bigint, category text, rarity text, icon_url text, available boolean,
+                available_from timestamptz, available_until timestamptz, stock_remaining bigint, max_per_user bigint,
+                consumable boolean)
+            ON CONFLICT ON CONSTRAINT market_items_pkey DO UPDATE SET
+                name = excluded.name, description = excluded.description, cost_coins = excluded.cost_coins,
+                category = excluded.category, rarity = excluded.rarity, icon_url = excluded.icon_url,
+                available = excluded.available, available_from = excluded.available_from,
+                available_until = excluded.available_until, stock_remaining = excluded.stock_remaining,
+                max_per_user = excluded.max_per_user, consumable = excluded.consumable, version = excluded.version
+            """)
+    }
+
+    private static func stored(_ connection: DirectConnection) throws -> [CatalogueItem] {
+        let rows = try connection.query(
+            """
+            SELECT id, name, description, cost_coins, category, rarity, icon_url, available, available_from,
+                available_until, stock_remaining, max_per_user, consumable
+            FROM market_items ORDER BY name_key, id
+            """)
+        return try rows.map { row in
+            var item = CatalogueItem(
+                id: try row.decode("id"), name: try row.decode("name"), cost: try row.decode("cost_coins"),
+                category: try row.decode("category"))
+            item.description = try row.decode("description")
+            item.rarity = Rarity(rawValue: try row.decode("rarity")) ?? .common
+            item.iconURL = try row.decode("icon_url")
+            item.available = try row.decode("available")
+            item.from = try row.decode("available_from")
+            item.until = try row.decode("available_until")
+            let stock = try row.decode("stock_remaining", as: Int64?.self)
+            item.stock = stock.map { .pieces($0) } ?? .unlimited
+            item.mostPerUser = try row.decode("max_per_user")
+            item.consumable = try row.decode("consumable")
+            return item
+        }
+    }
+}

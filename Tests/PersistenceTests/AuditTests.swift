@@ -1,0 +1,103 @@
+import API
+import Accounts
+import FoundationEssentials
+import Market
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Persistence
+
+@Suite("The audit reads a database in pieces, and misses nothing at their edges")
+struct AuditTests {
+    private final class Findings: Sendable {
+        private let list = Mutex<[AuditFinding]>([])
+
+        var all: [AuditFinding] { list.withLock { $0 } }
+        func add(_ finding: AuditFinding) { list.withLock { $0.append(finding) } }
+    }
+
+    private func audit(
+        _ url: String, users: Int = 1_000, entries: Int = 5_000
+    ) async throws -> (done: PostgresAudit.Progress, findings: [AuditFinding]) {
+        let findings = Findings()
+        let done = try await PostgresAudit(url: url, usersAtOnce: users, entriesAtOnce: entries).run {
+            findings.add($0)
+        }
+        #expect(done.findings == Int64(findings.all.count))
+        return (done, findings.all)
+    }
+
+    @Test(
+        "Whatever the size of the pieces, it counts the same and finds the same", arguments: [1, 2, 3, 1_000],
+        [1, 2, 7, 5_000])
+    func pieces(users: Int, entries: Int) async throws {
+        try await withTestDatabase { database, url in
+            var people: [Person] = []
+            for number in 1...5 {
+                let person = try await Person.register(database)
+                for _ in 0..<number { try await person.earn(10) }
+                people.append(person)
+            }
+            // One who has no wallet, and one whose wallet is empty.
+            _ = try await Person.register(database)
+            let poor = try await Person.register(database)
+            try await PostgresSession.run("INSERT INTO user_wallet (user_id) VALUES ('\(poor.user.id.text)')", at: url)
+            let clean = try await audit(url, users: users, entries: entries)
+            #expect(clean.findings.isEmpty && clean.done.users == 7 && clean.done.entries == 15)
+            try await PostgresSession.run(
+                """
+                SET session_replication_role = replica;
+                UPDATE market_transactions SET reason = 'edited' WHERE seq = 2;
+                UPDATE user_wallet SET total_coins = 1, earned_coins = 1 WHERE user_id = '\(poor.user.id.text)'
+                """, at: url)
+            let found = try await audit(url, users: users, entries: entries).findings
+            let ledgers = Set(found.filter { $0.kind == .transaction }.compactMap(\.user))
+            #expect(ledgers == Set(people.dropFirst().map(\.user.id)))
+            #expect(found.filter { $0.user == poor.user.id }.count == 2 && found.count == 6)
+        }
+    }
+
+    @Test("Rows of nobody are found at both ends of all ids")
+    func strays() async throws {
+        try await withTestDatabase { database, url in
+            let person = try await Person.register(database)
+            try await person.earn(5)
+            let ends = ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"]
+            for id in ends {
+                try await PostgresSession.run(
+                    "SELECT wallet_move('\(id)', '\(id)', 'earn', 5, 'a gift', NULL, 1, clock_timestamp())", at: url)
+            }
+            for users in [1, 1_000] {
+                let found = try await audit(url, users: users).findings
+                #expect(Set(found.compactMap { $0.user?.text }) == Set(ends) && found.allSatisfy { $0.kind == .wallet })
+            }
+        }
+    }
+
+    @Test("Two purchases of one item and cost that are refunded need two entries")
+    func twoRefunds() async throws {
+        try await withTestDatabase { database, url in
+            let person = try await Person.register(database)
+            try await person.earn(100)
+            let item = try await stock(url, "tea", 10)
+            for _ in 0..<2 {
+                let id = UUID.v7()
+                try await person.buy(item, id: id)
+                try await person.refund(id)
+            }
+            #expect(try await audit(url).findings.isEmpty)
+            // Both at the same moment: only one of the entries is of it.
+            try await PostgresSession.run(
+                """
+                SET session_replication_role = replica;
+                UPDATE user_market_purchases SET refunded_at = (SELECT max(refunded_at) FROM user_market_purchases)
+                """, at: url)
+            let found = try await audit(url).findings
+            #expect(
+                found.contains {
+                    $0.kind == .purchase && $0.what.contains("refunded, with 1 entries of the ledger for 2")
+                })
+        }
+    }
+}
