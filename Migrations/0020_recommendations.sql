@@ -9,10 +9,6 @@ CREATE INDEX user_market_purchases_times ON user_market_purchases USING brin (pu
 WITH (pages_per_range = 32, autosummarize = on);
 CREATE INDEX user_market_purchases_refunds ON user_market_purchases (refunded_at) WHERE refunded_at IS NOT NULL;
 
--- It makes JSON, which is not immutable; said so, it can be part of the statement that asks for a whole shelf.
-ALTER FUNCTION purchase_refusal(
-    timestamptz, boolean, timestamptz, timestamptz, bigint, bigint, bigint, bigint, bigint, bigint, bigint) STABLE;
-
 -- Up to where counting has come.
 CREATE TABLE recommendation_state (
     single boolean NOT NULL DEFAULT true,
