@@ -1,7 +1,7 @@
 """Measures the recommendations: how good they are on a data set with a known structure, and how fast on many purchases.
 
-    Benchmarks/recommendations                        quality: leave-one-out hit rate at 10, beside plain popularity
-    Benchmarks/recommendations --purchases 1000000    and speed: the whole count, 1,000 more purchases, one user's list
+    Benchmarks/run recommendations                                 100,000 purchases
+    Benchmarks/run recommendations --purchases 1000000             ten times as many
 
 The data set: users of one or two of 20 tastes, items with a long tail of popularity within their taste, a share of
 purchases that follows no taste, a few items that everybody wants in the last two weeks, consumables that are bought
@@ -117,7 +117,7 @@ SET quantity = excluded.quantity, purchased_at = excluded.purchased_at"""
 POPULAR = """SELECT item_id FROM user_inventory GROUP BY item_id ORDER BY count(*) DESC, item_id"""
 
 
-def passes(database: Database, limit: int = 2_000) -> list[float]:
+def passes(database: Database, limit: int = 1_000) -> list[float]:
     """Works until there is nothing left to do; how long each step took."""
     took = []
     with database.connect() as connection:

@@ -12,7 +12,5 @@ DROP TABLE recommendation_baskets;
 DROP FUNCTION recommendation_basket_left();
 DROP TABLE recommendation_leavings;
 DROP TABLE recommendation_state;
-ALTER FUNCTION purchase_refusal(
-    timestamptz, boolean, timestamptz, timestamptz, bigint, bigint, bigint, bigint, bigint, bigint, bigint) IMMUTABLE;
 DROP INDEX user_market_purchases_refunds;
 DROP INDEX user_market_purchases_times;

@@ -9,10 +9,6 @@ CREATE INDEX user_market_purchases_times ON user_market_purchases USING brin (pu
 WITH (pages_per_range = 32, autosummarize = on);
 CREATE INDEX user_market_purchases_refunds ON user_market_purchases (refunded_at) WHERE refunded_at IS NOT NULL;
 
--- It makes JSON, which is not immutable; said so, it can be part of the statement that asks for a whole shelf.
-ALTER FUNCTION purchase_refusal(
-    timestamptz, boolean, timestamptz, timestamptz, bigint, bigint, bigint, bigint, bigint, bigint, bigint) STABLE;
-
 -- Up to where counting has come.
 CREATE TABLE recommendation_state (
     single boolean NOT NULL DEFAULT true,
@@ -259,7 +255,7 @@ CREATE FUNCTION market_recommend(p_user uuid) RETURNS TABLE (
     CROSS JOIN LATERAL (SELECT CASE
         WHEN k.strength IS NOT NULL THEN 'bought_together'
         WHEN k.times IS NOT NULL THEN 'frequently_purchased'
-        WHEN i.heat >= 2 * m.weight THEN 'trending'
+        WHEN i.heat > 1.5 * m.weight THEN 'trending'
         ELSE 'affordable' END AS reason) AS c
     WHERE s.available AND s.cost_coins <= m.balance AND (s.consumable OR k.quantity IS NULL)
         AND purchase_refusal(m.at, s.available, s.available_from, s.available_until, s.cost_coins, NULL,
@@ -309,7 +305,8 @@ BEGIN
     -- began, and while it holds a lock and so a transaction id. A second less, for clocks that are set.
     IF state.settled_at IS NULL THEN
         SELECT least(clock_timestamp(), min(xact_start)) - interval '1 second' INTO state.settled_at
-        FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid();
+        FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid();
     END IF;
     SELECT count(*), max(at), array_agg(DISTINCT user_id) INTO counted, latest, found_users FROM (
         SELECT user_id, purchased_at AS at FROM user_market_purchases WHERE purchased_at >= state.since

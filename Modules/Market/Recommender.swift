@@ -21,8 +21,8 @@ package protocol RecommendationRepository: Sendable {
 }
 
 /// Has purchases counted, so that recommendations follow within seconds. It asks the database when somebody bought
-/// something here, when another process says that something changed, and otherwise once a minute. Any number of processes may
-/// run one: whichever comes first does the work for all.
+/// something here, when another process says that something changed, and otherwise every two minutes. Any number of processes
+/// may run one: whichever comes first does the work for all.
 package final class Recommender: Service {
     /// What happens in so short a time is counted together.
     private static let gathering: Duration = .seconds(1)
@@ -30,7 +30,7 @@ package final class Recommender: Service {
     private static let pause: Duration = .milliseconds(1_500)
     private static let afterFailure: Duration = .seconds(3)
     /// How often it looks although it heard nothing, in case that a process died before it could say anything.
-    private static let longest: TimeAmount = .seconds(60)
+    private static let longest: TimeAmount = .seconds(120)
     /// How many purchases a step counts, so that it takes about as long as `aim`: it holds a connection for so long.
     private static let sizes = 20...2_000
     private static let aim: Duration = .milliseconds(300)

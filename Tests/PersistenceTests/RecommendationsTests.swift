@@ -140,7 +140,7 @@ func crowd(_ database: Database, _ number: Int, buying items: UUID...) async thr
                 JOIN market_items ON id = item_id ORDER BY name
                 """, at: url)
             #expect(heats == [["3.00"], ["2.00"], ["1.50"]])
-            // In the moments since, 2 became a little less.
+            #expect(try await ada.reason(for: "New") == "trending")
             #expect(try await ada.reason(for: "Mine") == "trending")
             #expect(try await ada.reason(for: "Old") == "affordable")
         }

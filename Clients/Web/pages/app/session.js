@@ -45,13 +45,14 @@ export function clockText(seconds) {
 }
 
 /**
- * A length in words: "40 s", "25 min", "1 h 10 min".
+ * A length in words: "40 s", "25 min", "1 h 10 min", "32.5 h".
  * @param {number} seconds
  */
 export function lengthText(seconds) {
     if (seconds > 0 && seconds < 60) return `${seconds} s`;
     const minutes = Math.round(seconds / 60);
     if (minutes < 60) return `${minutes} min`;
+    if (minutes > 600) return `${Math.round(minutes / 6) / 10} h`;
     return minutes % 60 === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
