@@ -54,7 +54,7 @@ package final class Recommender: Service {
             case .changed(let change):
                 if change.documents.contains(where: { $0.collection == "inventory" }) { wake.yield() }
             case .hint: wake.yield()
-            case .shared, .sessionsEnded, .presence: break
+            case .shared, .sessionsEnded, .presence, .devicesChanged: break
             }
         }
     }
