@@ -138,7 +138,9 @@ import Testing
                 try await PostgresSession.run(
                     """
                     INSERT INTO market_recommendations (user_id, item_id, score, reason)
-                    VALUES ('\(person.user.id.text)', gen_random_uuid(), 0.5, 'trending')
+                    VALUES ('\(person.user.id.text)', gen_random_uuid(), 0.5, 'trending');
+                    INSERT INTO recommendation_baskets (user_id, items, heats)
+                    VALUES ('\(person.user.id.text)', ARRAY[gen_random_uuid()], '{1}')
                     """, at: url)
                 try await PostgresPresence(database: database).mark(
                     online: [DeviceKey(user: person.user.id, device: person.device)], offline: [], process: .v7())
