@@ -22,7 +22,8 @@ let modules: [Target] = [
 let app: [Target] = [
     .executableTarget(
         name: "lockstep",
-        dependencies: ["API", "Sync", "Accounts", "Settings", "Flags", "Focus", "Market", "Realtime", "Persistence"].map {
+        dependencies: ["API", "Sync", "Accounts", "Settings", "Flags", "Focus", "Market", "Realtime", "Persistence"].map
+        {
             .byName(name: $0)
         } + [
             .hummingbird, .hummingbirdCore, .log, .nio, .nioPosix, .nioHTTP1, .unixSignals, .httpTypes, .lifecycle,

@@ -189,7 +189,8 @@ struct Server {
             onServerRunning: { channel in listening.announce(channel, configuration) },
             logger: logger)
         services = [
-            database, bus, survey, presence, clockwork, recommender, PostgresHousekeeping(database: database, logger: logger),
+            database, bus, survey, presence, clockwork, recommender,
+            PostgresHousekeeping(database: database, logger: logger),
         ]
         self.database = database
         self.hub = hub

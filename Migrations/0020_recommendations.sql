@@ -68,8 +68,8 @@ CREATE TABLE recommendation_items (
     -- What is bought together with it, strongest first, and how strongly.
     neighbours uuid[] NOT NULL DEFAULT '{}',
     strengths double precision[] NOT NULL DEFAULT '{}',
-    -- Since when the neighbours may be others; null: they are not.
-    stale_at timestamptz,
+    -- How many steps its pairs went since the neighbours were found.
+    changes bigint NOT NULL,
     CONSTRAINT recommendation_items_pkey PRIMARY KEY (item_id)
 ) WITH (fillfactor = 50);
 
@@ -142,13 +142,15 @@ CREATE FUNCTION recommendation_count(p_users uuid[]) RETURNS void LANGUAGE sql A
         SELECT item_a, item_b, step FROM pairs WHERE step <> 0
         ON CONFLICT ON CONSTRAINT recommendation_pairs_pkey DO UPDATE SET users = p.users + excluded.users
     ), counted AS (
-        INSERT INTO recommendation_items AS i (item_id, users, heat, stale_at)
+        INSERT INTO recommendation_items AS i (item_id, users, heat, changes)
         SELECT t.item_id, sum(t.now::integer - t.before::integer), sum(t.heat),
-            CASE WHEN bool_or(o.moved) THEN clock_timestamp() END
-        FROM parts t JOIN (SELECT owner, bool_or(now <> before) AS moved FROM parts GROUP BY owner) AS o USING (owner)
+            sum(CASE WHEN t.now <> t.before THEN greatest(o.items - 1, 1) ELSE o.moved END)
+        FROM parts t JOIN (
+            SELECT owner, count(*) AS items, count(*) FILTER (WHERE now <> before) AS moved FROM parts GROUP BY owner
+        ) AS o USING (owner)
         GROUP BY t.item_id
         ON CONFLICT ON CONSTRAINT recommendation_items_pkey DO UPDATE SET users = i.users + excluded.users,
-            heat = greatest(i.heat + excluded.heat, 0), stale_at = coalesce(i.stale_at, excluded.stale_at)
+            heat = greatest(i.heat + excluded.heat, 0), changes = i.changes + excluded.changes
     )
     UPDATE recommendation_state SET users = users + coalesce(
         (SELECT sum((items <> '{}')::integer - (old_items <> '{}')::integer) FROM changed), 0)
@@ -168,22 +170,23 @@ CREATE FUNCTION log_likelihood_ratio(
         + x_log_x(p_both + p_one + p_other + p_neither))
 $$;
 
--- Finds the neighbours of the items whose neighbours may be others, the longest waiting first: the 20 strongest of
--- those that at least three users bought with it, more often than chance would have it. Chance is judged by Dunning's
--- log-likelihood ratio of "bought it" against "bought the other": unrelated items come above 3.84 once in twenty
--- times. 20 users are added who bought neither: what the first few users of a market share is not yet a rule of it.
--- How strong a neighbour is: by how much likelier the item made it, as if ten more users had bought both no oftener
--- than by chance. True: others still wait.
+-- Finds the neighbours of the items whose pairs changed by a fiftieth of their buyers or more, those first that changed
+-- most: the 20 strongest of those that at least three users bought with it, more often than chance would have it.
+-- Chance is judged by Dunning's log-likelihood ratio of "bought it" against "bought the other": unrelated items come
+-- above 3.84 once in twenty times. 20 users are added who bought neither: what the first few users of a market share is
+-- not yet a rule of it. How strong a neighbour is: by how much likelier the item made it, as if ten more users had
+-- bought both no oftener than by chance. True: others still wait.
 CREATE FUNCTION recommendation_relate(p_limit bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     everybody CONSTANT double precision := (SELECT users + 20 FROM recommendation_state);
 BEGIN
     UPDATE recommendation_items AS i SET
-        neighbours = coalesce(n.neighbours, '{}'), strengths = coalesce(n.strengths, '{}'), stale_at = NULL
+        neighbours = coalesce(n.neighbours, '{}'), strengths = coalesce(n.strengths, '{}'), changes = 0
     FROM (
         SELECT s.item_id, f.neighbours, f.strengths
         FROM (
-            SELECT item_id, users FROM recommendation_items WHERE stale_at IS NOT NULL ORDER BY stale_at LIMIT p_limit
+            SELECT item_id, users FROM recommendation_items WHERE changes > 0 AND changes * 50 >= users
+            ORDER BY changes / greatest(users, 1)::double precision DESC, item_id LIMIT p_limit
         ) AS s
         CROSS JOIN LATERAL (
             SELECT array_agg(b.other ORDER BY b.strength DESC, b.other) AS neighbours,
@@ -203,7 +206,7 @@ BEGIN
         ) AS f
     ) AS n
     WHERE i.item_id = n.item_id;
-    RETURN EXISTS (SELECT FROM recommendation_items WHERE stale_at IS NOT NULL);
+    RETURN EXISTS (SELECT FROM recommendation_items WHERE changes > 0 AND changes * 50 >= users);
 END
 $$;
 
@@ -331,7 +334,12 @@ BEGIN
         settled_at = CASE WHEN more THEN state.settled_at END,
         walked_to = walked[cardinality(walked)],
         walked_at = CASE WHEN walked IS NULL AND state.walked_to IS NOT NULL THEN clock_timestamp() ELSE walked_at END;
-    more := recommendation_relate(greatest(p_limit / 4, 10)) OR more OR walked IS NOT NULL;
+    IF state.walked_to IS NOT NULL AND walked IS NULL THEN
+        -- The end of the walk: the smaller changes too, and what changed because there are more users now.
+        UPDATE recommendation_items SET changes = greatest(changes, users, 1);
+    END IF;
+    more := recommendation_relate(greatest(CASE WHEN walked IS NULL THEN p_limit / 4 ELSE p_limit / 20 END, 10))
+        OR more OR walked IS NOT NULL;
     PERFORM recommendation_keep(found_users[1:50]);
     IF NOT more THEN
         UPDATE recommendation_state SET passed_at = clock_timestamp();

@@ -82,7 +82,9 @@ import Testing
         }
     }
 
-    @Test("Purchases from before there was anything to count with are found by the walk, and so is what was edited by hand")
+    @Test(
+        "Purchases from before there was anything to count with are found by the walk, and so is what was edited by hand"
+    )
     func walk() async throws {
         try await withTestDatabase { database, url in
             let shelf = try await shelf(url, 8)

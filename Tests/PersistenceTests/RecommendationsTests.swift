@@ -73,10 +73,11 @@ func crowd(_ database: Database, _ number: Int, buying items: UUID...) async thr
             let ada = try await crowd(database, 1, buying: tea, coffee, coffee)[0]
             try await count(database)
             let list = try await ada.recommended
-            #expect(Set(list.map { "\($0.name): \($0.reason)" }) == [
-                "Cup: bought_together", "Coffee: frequently_purchased", "Tea: trending", "Song: trending",
-                "Nothing special: affordable",
-            ])
+            #expect(
+                Set(list.map { "\($0.name): \($0.reason)" }) == [
+                    "Cup: bought_together", "Coffee: frequently_purchased", "Tea: trending", "Song: trending",
+                    "Nothing special: affordable",
+                ])
             #expect(list.allSatisfy { (0...1).contains($0.score) })
             #expect(list.map(\.score) == list.map(\.score).sorted(by: >))
             #expect(list.last?.name == "Nothing special" && Set(list.map(\.name)).count == list.count)
@@ -205,10 +206,13 @@ func crowd(_ database: Database, _ number: Int, buying items: UUID...) async thr
             try await count(database)
             #expect(try await ada.recommended.map(\.name) == ["Tea"])
             #expect(try await people[0].reason(for: "Secret") == "frequently_purchased")
-            for table in ["recommendation_items", "recommendation_pairs", "market_recommendations WHERE user_id = "
-                + "'\(ada.user.id.text)'"]
-            {
-                let rows = try await PostgresSession.run("SELECT row_to_json(t) FROM (SELECT * FROM \(table)) t", at: url)
+            for table in [
+                "recommendation_items", "recommendation_pairs",
+                "market_recommendations WHERE user_id = "
+                    + "'\(ada.user.id.text)'",
+            ] {
+                let rows = try await PostgresSession.run(
+                    "SELECT row_to_json(t) FROM (SELECT * FROM \(table)) t", at: url)
                 #expect(!rows.contains { $0[0]?.contains(secret.text) == true }, "\(table)")
             }
         }
