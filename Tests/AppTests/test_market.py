@@ -90,6 +90,29 @@ def test_refusals_say_why(shop: Shop, ada: Client, sign_up: Callable[..., Client
     assert wallet(ada)["total_coins"] == 1_000 and inventory(ada) == {}
 
 
+def test_if_match_holds_what_moves_coins_to_what_the_client_has_seen(shop: Shop, ada: Client) -> None:
+    tea, key = shop.item("Tea", 10), str(uuid.uuid4())
+    version = wallet(ada)["version"]
+
+    def post(path: str, body: dict[str, Any], match: str, key: str) -> Any:
+        return ada.request("POST", f"/api/market/{path}", body, headers={"If-Match": match, "Idempotency-Key": key})
+
+    stale = post("purchase", {"item_id": tea}, f'"{version - 1}"', key)
+    assert code(stale) == (412, "version_mismatch") and stale.json()["current"] == wallet(ada)
+    again = post("purchase", {"item_id": tea}, f'"{version}"', key)
+    assert code(again) == (412, "version_mismatch") and again.headers["Idempotency-Replayed"] == "true"
+    bought = post("purchase", {"item_id": tea}, f'"{version}"', str(uuid.uuid4()))
+    assert bought.status_code == 201
+    refund = {"transaction_id": bought.json()["transaction"]["id"]}
+    assert code(post("refund", refund, f'"{version}"', str(uuid.uuid4()))) == (412, "version_mismatch")
+    row = post("redeem", {"item_id": tea}, f'"{version}"', str(uuid.uuid4()))
+    assert code(row) == (412, "version_mismatch") and row.json()["current"]["redeemed"] == 0
+    reward = ada.expect(200, "GET", "/api/market/rewards")["rewards"][0]["id"]
+    assert code(post(f"rewards/{reward}/claim", {}, f'"{version}"', str(uuid.uuid4()))) == (412, "version_mismatch")
+    assert post("redeem", {"item_id": tea}, "*", str(uuid.uuid4())).status_code == 200
+    assert wallet(ada)["total_coins"] == 990
+
+
 def test_a_refusal_is_final_for_its_key(shop: Shop, ada: Client) -> None:
     tea, key = shop.item("Tea", 2_000), str(uuid.uuid4())
     first = buy(ada, tea, key)
