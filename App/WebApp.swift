@@ -26,7 +26,8 @@ struct WebApp: Sendable {
     private let accounts: any AccountsRepository
     private let settings: any SettingsRepository
     private let files: [String: File]
-    private let pages: [String: String]
+    private let pages: PageTemplates
+    private let worker: File
 
     init(
         home: Home, authenticator: Authenticator, accounts: any AccountsRepository, settings: any SettingsRepository
@@ -35,35 +36,65 @@ struct WebApp: Sendable {
         self.accounts = accounts
         self.settings = settings
         var files: [String: File] = [:]
-        var pages: [String: String] = [:]
+        var texts: [String: String] = [:]
         for path in FileManager.default.enumerator(atPath: home.web)?.compactMap({ $0 as? String }) ?? [] {
             let url = URL(fileURLWithPath: home.web).appendingPathComponent(path)
             guard let type = Self.types[url.pathExtension], let data = try? Data(contentsOf: url) else { continue }
-            if path.hasPrefix("pages/"), url.pathExtension == "html" {
-                pages[url.deletingPathExtension().lastPathComponent] = String(decoding: data, as: UTF8.self)
-            } else {
-                let hash = SHA256.hash(data: data).prefix(12).map { String($0, radix: 36) }.joined()
-                files[path] = File(bytes: Array(data), type: type, tag: "\"\(hash)\"")
+            if ["html", "js"].contains(url.pathExtension) { texts[path] = String(decoding: data, as: UTF8.self) }
+            if url.pathExtension != "html" {
+                files[path] = File(bytes: Array(data), type: type, tag: "\"\(Self.hash(data))\"")
             }
         }
         self.files = files
+        let pages = PageTemplates(texts)
         self.pages = pages
+        // The worker's text names the content of all that it keeps: another release is another worker.
+        let kept = pages.files.map { "/web/\($0)" } + pages.app.keys.sorted().map { "/web/pages/\($0).html" }
+        let content = pages.files.map { files[$0]?.tag ?? "" } + pages.app.sorted { $0.key < $1.key }.map(\.value)
+        let text = (texts["service-worker.js"] ?? "")
+            .replacing("{{version}}", with: Self.hash(Data(content.joined().utf8)))
+            .replacing("{{files}}", with: kept.joined(separator: " "))
+        worker = File(
+            bytes: Array(text.utf8), type: "text/javascript; charset=utf-8", tag: "\"\(Self.hash(Data(text.utf8)))\"")
+    }
+
+    private static func hash(_ data: Data) -> String {
+        SHA256.hash(data: data).prefix(12).map { String($0, radix: 36) }.joined()
     }
 
     func add(to router: Router<EdgeContext>) {
         router.get("/") { try await page("home", $0, $1, signedIn: false) }
         router.get("login") { try await page("login", $0, $1, signedIn: false) }
         router.get("docs") { try await page("docs", $0, $1, signedIn: false) }
-        router.get("app") { _, _ in Response.redirect(to: "/app/settings", type: .normal) }
+        router.get("app") { _, _ in Response.redirect(to: "/app/today", type: .normal) }
         router.get("app/{page}") { request, context in
             try await page(try context.parameters.require("page"), request, context, signedIn: true)
         }
+        router.get("web/pages/{page}", use: neutral)
         router.get("web/**", use: file)
+        router.get("sw.js") { request, _ in
+            var response = answer(request, worker)
+            response.headers[.serviceWorkerAllowed] = "/"
+            return response
+        }
+    }
+
+    /// A page of the app as it is for nobody in particular: what a browser keeps for the time without network.
+    @Sendable private func neutral(_ request: Request, _ context: EdgeContext) throws -> Response {
+        let name = try context.parameters.require("page")
+        guard name.hasSuffix(".html"), let template = pages.app[String(name.dropLast(5))] else {
+            return try file(request, context)
+        }
+        return html(Look().fill(template, prefersDark: false), .ok)
     }
 
     @Sendable private func file(_ request: Request, _ context: EdgeContext) throws -> Response {
         let path = request.uri.path.dropFirst("/web/".count)
         guard let file = files[String(path)] else { throw Problem.notFound }
+        return answer(request, file)
+    }
+
+    private func answer(_ request: Request, _ file: File) -> Response {
         // Asked for anew each time, answered with 304: a new release is there at once.
         let headers: HTTPFields = [.eTag: file.tag, .cacheControl: "no-cache", .contentType: file.type]
         if request.alreadyHas(file.tag) { return Response(status: .notModified, headers: headers) }
@@ -84,7 +115,7 @@ struct WebApp: Sendable {
             }
         }
         if signedIn, caller == nil { return Response(status: .seeOther, headers: [.location: "/login"]) }
-        guard let template = pages[name] else { return html(notFound, .notFound) }
+        guard let template = (signedIn ? pages.app : pages.open)[name] else { return html(notFound, .notFound) }
         var look = Look()
         if let caller {
             async let user = accounts.user(caller.user)
@@ -98,7 +129,8 @@ struct WebApp: Sendable {
     }
 
     private var notFound: String {
-        Look().fill(pages["not-found"] ?? "<!doctype html><title>Not found</title><p>Not found", prefersDark: false)
+        Look().fill(
+            pages.open["not-found"] ?? "<!doctype html><title>Not found</title><p>Not found", prefersDark: false)
     }
 
     private func html(_ text: String, _ status: HTTPResponse.Status) -> Response {
@@ -154,5 +186,6 @@ private struct Look {
 extension HTTPField.Name {
     fileprivate static let prefersColorScheme = Self(unchecked: "sec-ch-prefers-color-scheme")
     fileprivate static let acceptCH = Self(unchecked: "accept-ch")
+    fileprivate static let serviceWorkerAllowed = Self(unchecked: "service-worker-allowed")
     fileprivate static let criticalCH = Self(unchecked: "critical-ch")
 }

@@ -72,7 +72,14 @@ export function createClient(options = {}) {
         url, name, realtime, openStore: () => openStore(name),
         changed() {
             status = statusOf(shell, status);
-            for (const listener of [...listeners]) listener();
+            for (const listener of [...listeners]) {
+                try {
+                    listener();
+                } catch (error) {
+                    // A page's mistake is the page's: it must not keep a change from being sent.
+                    reportError(error);
+                }
+            }
         },
         signedOut() {
             shell.stop();

@@ -237,7 +237,7 @@ class TestDemo:
         for server in servers:
             server.wait_ready()
         assert database.value("SELECT count(*) FROM market_items") == 43
-    assert database.value("SELECT count(DISTINCT version) FROM market_items") == 1
+        assert database.value("SELECT count(DISTINCT version) FROM market_items") == 1
 
     def test_a_wrong_value_is_named(self, start_server: Callable[..., Server]) -> None:
         server = start_server(env={"LOCKSTEP_SEED_DEMO": "perhaps"}, wait=False)

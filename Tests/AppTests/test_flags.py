@@ -153,5 +153,7 @@ class TestReports:
 
     def test_an_address_may_report_thirty_times_a_minute(self, start_server: Callable[..., Server]) -> None:
         server = start_server(defaults=True)
-        assert [self.report(server, {"a": 1}).status_code for _ in range(31)] == [204] * 30 + [429]
+        statuses = [self.report(server, {"a": 1}).status_code for _ in range(60)]
+        # While they are sent, some fall due again: one in two seconds.
+        assert 30 <= statuses.index(429) < 45
         assert httpx.get(f"{server.url}/api/flags").status_code == 200

@@ -52,7 +52,7 @@ def test_a_desktop_asks_nothing_over_http_after_its_upgrade(
     other.choose_theme("light")
     desktop.expect_theme("light").expect_pending(0).settle(1)
     assert [it.url for it in desktop.requests[before:]] == []
-    assert len(desktop.sockets) == 2, "one for each page load"
+    assert len(desktop.sockets) == 3, "one for each page load"
 
 
 def test_both_are_back_in_step_after_the_server_was_killed(
@@ -179,5 +179,5 @@ def test_a_change_that_lost_says_so_and_shows_what_stands(
     other.set("theme", "light")
     desktop.context.set_offline(False)
     desktop.expect_pending(0).expect_theme("light")
-    assert "Another device" in desktop.get("settings-problem").inner_text()
+    assert "Another device" in desktop.get("problem").inner_text()
     assert [it["lost_value"] for it in other.conflicts()] == ["dark"]

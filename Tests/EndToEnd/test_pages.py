@@ -66,6 +66,9 @@ def test_the_theme_is_chosen_and_toggled_by_keyboard_alone(device: Callable[...,
     desktop.page.keyboard.press("Enter")
     desktop.expect_theme("dark")
     assert desktop.get("theme-dark").is_checked()
+    for page in ("Today", "Focus", "Market", "Devices", "Settings"):
+        desktop.page.keyboard.press("Tab")
+        expect(desktop.page.get_by_role("link", name=page, exact=True)).to_be_focused()
     desktop.page.keyboard.press("Tab")
     expect(desktop.get("theme-dark")).to_be_focused()
     desktop.page.keyboard.press("ArrowLeft")
@@ -149,7 +152,9 @@ def test_nothing_but_the_replica_and_the_queue_is_kept_in_the_browser(device: Ca
         databases: (await indexedDB.databases()).map((it) => it.name), caches: await caches.keys(),
         cookies: document.cookie,
     })""")
-    assert kept == {"local": [], "session": [], "databases": ["lockstep"], "caches": [], "cookies": ""}
+    caches = kept.pop("caches")
+    assert kept == {"local": [], "session": [], "databases": ["lockstep"], "cookies": ""}
+    assert all(it.startswith("lockstep-") for it in caches), "the app's files, and how its pages look"
     cookie, = desktop.context.cookies()
     assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("lockstep_session", True, "Lax")
 
@@ -178,13 +183,15 @@ def everywhere(device: Callable[..., Device], email: str) -> Iterator[Callable[[
     yield looks
 
 
-@pytest.mark.parametrize("path", ["/", "/login", "/app/settings", "/app/nothing-here"])
+@pytest.mark.parametrize("path", [
+    "/", "/login", "/app/today", "/app/focus", "/app/market", "/app/devices", "/app/settings", "/app/nothing-here"])
 def test_every_page_is_accessible_and_fits_in_every_look(
     everywhere: Callable[[str], Iterator[Device]], path: str,
 ) -> None:
     for browser in everywhere(path):
-        if path == "/app/settings":
+        if path.startswith("/app/") and path != "/app/nothing-here":
             browser.expect_state("realtime")
+            browser.page.wait_for_load_state("networkidle")
         results = Axe().run(browser.page)
         assert results.violations_count == 0, results.generate_report()
         wider = browser.page.evaluate("document.documentElement.scrollWidth - innerWidth")

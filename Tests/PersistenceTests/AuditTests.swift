@@ -100,4 +100,41 @@ struct AuditTests {
                 })
         }
     }
+
+    @Test("What the rules let end unpaid, or let use an old id again, is no finding")
+    func unpaid() async throws {
+        try await withTestDatabase { database, url in
+            let person = try await Person.register(database)
+            let old = UUID.v7()
+            try await person.earn(10, id: old)
+            let item = try await stock(url, "tea", 1)
+            let bought = UUID.v7()
+            try await person.buy(item, id: bought)
+            // Long ago, and forgotten: then the same ids are given to sessions, which complete.
+            try await PostgresSession.run(
+                """
+                DELETE FROM mutations;
+                INSERT INTO mutations (user_id, id, device_id, name, fingerprint, status, created_at)
+                SELECT user_id, id, id, 'market.redeem', '', 'rejected', now() + interval '31 days'
+                FROM market_transactions;
+                INSERT INTO focus_sessions (user_id, id, mode, status, duration_seconds, started_at, remaining_seconds,
+                    coins_awarded, completed_at, version)
+                SELECT user_id, id, 'focus', 'completed', 1500, now(), 0, 10, now(), 1 FROM market_transactions
+                """, at: url)
+            #expect(try await audit(url).findings.isEmpty)
+            let unpaid = """
+                INSERT INTO focus_sessions (user_id, id, mode, status, duration_seconds, started_at, remaining_seconds,
+                    coins_awarded, completed_at, version)
+                VALUES ('\(person.user.id.text)', gen_random_uuid(), 'focus', 'completed', 1500, now(), 0, 10, now(), 1)
+                """
+            try await PostgresSession.run(unpaid, at: url)
+            #expect(try await audit(url).findings.map(\.kind) == [.session])
+            // Who has earned all that a wallet holds is paid no more; that this was not earned is told of the wallet alone.
+            try await PostgresSession.run(
+                """
+                UPDATE user_wallet SET earned_coins = 9007199254740990, total_coins = 9007199254740990 - spent_coins
+                """, at: url)
+            #expect(try await audit(url).findings.allSatisfy { $0.kind == .wallet })
+        }
+    }
 }

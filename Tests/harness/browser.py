@@ -61,18 +61,24 @@ class Device:
 
     # Signing in
 
-    def register(self, email: str, password: str = PASSWORD) -> Device:
-        return self._sign_in("register-submit", email, password)
+    def register(self, email: str, password: str = PASSWORD, page: str = "settings") -> Device:
+        return self._sign_in("register-submit", email, password, page)
 
-    def login(self, email: str, password: str = PASSWORD) -> Device:
-        return self._sign_in("login-submit", email, password)
+    def login(self, email: str, password: str = PASSWORD, page: str = "settings") -> Device:
+        return self._sign_in("login-submit", email, password, page)
 
-    def _sign_in(self, button: str, email: str, password: str) -> Device:
+    def _sign_in(self, button: str, email: str, password: str, page: str) -> Device:
         self.page.goto("/login")
         self.get("login-email").fill(email)
         self.get("login-password").fill(password)
         self.get(button).click()
-        self.page.wait_for_url("**/app/settings")
+        self.page.wait_for_url("**/app/today")
+        return self.open(page)
+
+    def open(self, page: str) -> Device:
+        """A page of the app, once it is in step; the one that is open already stays as it is."""
+        if not self.page.url.endswith(f"/app/{page}"):
+            self.page.goto(f"/app/{page}")
         return self.expect_state("realtime" if self.kind == "desktop" else "polling")
 
     # Looking and acting

@@ -1,6 +1,7 @@
 // The sign-in page: one form for both, signing in and signing up.
 
 import { register, signIn } from "../account.js";
+import { installStorageGuard } from "../guard/storage-guard.js";
 
 /** @typedef {import("../account.js").Problem} Problem */
 
@@ -15,8 +16,11 @@ const signInButton = /** @type {HTMLButtonElement} */ (form.querySelector("[type
 
 const NOTICES = new Map([
     ["signed-out", "You have signed out on this device."],
+    ["erased", "Your account and everything in it is erased."],
     ["ended", "You have been signed out here. Sign in again to go on."],
 ]);
+
+installStorageGuard();
 
 let busy = false;
 
@@ -33,7 +37,7 @@ async function attempt(act) {
         setBusy(true);
         const problem = await act(address, password.value);
         if (problem === null) {
-            location.replace("/app/settings");
+            location.replace("/app/today");
         } else {
             setBusy(false);
             show(problem);

@@ -11,6 +11,7 @@ import { Transport } from "./transport.js";
 /** @typedef {import("../sync/types.js").Event} Event */
 /** @typedef {import("../sync/types.js").Result} Result */
 /** @typedef {import("../sync/types.js").State} State */
+/** @typedef {import("../sync/types.js").Kept} Kept */
 /** @typedef {import("./store.js").Store} Store */
 
 // Between two looks at both clocks: more than this apart, and one of them stood still or was set.
@@ -48,8 +49,11 @@ export class Shell {
     #dismissed = new Set();
     #fetching = false;
     #fetchAgain = false;
-    /** @type {Promise<unknown>} */
-    #keeping = Promise.resolve();
+    /**
+     * What is on its way into the store.
+     * @type {Effect[]}
+     */
+    #bringing = [];
     /** @type {Room | null} */
     #room = null;
 
@@ -190,13 +194,13 @@ export class Shell {
         case "signedOut": return this.#how.signedOut();
         case "conflicts": return void this.#fetchConflicts();
         case "identified": return void this.#identified(effect);
+        case "keep": return void this.#bring(effect);
         default: return void this.#keep(effect);
         }
     }
 
     /**
-     * What the store is asked for. A replica that could not be saved is pulled again; only what the user made must not
-     * be lost, and is said to be when it is.
+     * What else the store is asked for. A replica that could not be saved is pulled again.
      * @param {Effect} effect
      */
     async #keep(effect) {
@@ -204,15 +208,6 @@ export class Shell {
         if (this.#store === null || account === null) return;
         try {
             switch (effect.type) {
-            case "keep": {
-                // One after the other: a second attempt must not come behind a later change.
-                const store = this.#store;
-                const keeping = this.#keeping.then(() => this.#keepEntry(store, account, effect.entry));
-                this.#keeping = keeping.catch(() => undefined);
-                const entry = await keeping;
-                this.happen({ type: "kept", entry, at: effect.at });
-                break;
-            }
             case "save":
                 await this.#store.save(account, {
                     cursor: effect.cursor, reset: effect.reset, documents: effect.documents,
@@ -223,25 +218,49 @@ export class Shell {
             case "forked": await this.#store.fork(account); break;
             }
         } catch (error) {
-            if (effect.type === "keep") {
-                this.happen({ type: "notKept", id: effect.entry.mutation.id, code: "storage_full" });
-            } else {
-                console.warn("lockstep: the store refused a write; nothing is lost while the page is open", error);
-            }
+            console.warn("lockstep: the store refused a write; nothing is lost while the page is open", error);
         }
     }
 
     /**
-     * @param {Store} store @param {string} account @param {import("../sync/types.js").Kept} entry
+     * Brings what the user did into the store: all that has gathered in one write, and one write after the other, so that
+     * the order holds.
+     * @param {Effect} effect
      */
-    async #keepEntry(store, account, entry) {
-        this.#room?.used(JSON.stringify(entry).length);
+    async #bring(effect) {
+        this.#bringing.push(effect);
+        if (this.#bringing.length > 1) return;
+        while (this.#bringing.length > 0) {
+            const batch = this.#bringing.slice();
+            for (const { effect, entry } of await this.#keepAll(batch)) {
+                this.happen(entry !== null ? { type: "kept", entry, at: effect.at }
+                    : { type: "notKept", id: effect.entry.mutation.id, code: "storage_full" });
+            }
+            this.#bringing.splice(0, batch.length);
+        }
+    }
+
+    /**
+     * @param {Effect[]} batch
+     * @returns {Promise<Array<{effect: Effect, entry: Kept | null}>>} null: the store will not have it
+     */
+    async #keepAll(batch) {
+        const { account } = this.state;
+        const store = this.#store;
+        if (store === null || account === null) return batch.map((effect) => ({ effect, entry: null }));
+        this.#room?.used(JSON.stringify(batch).length);
         try {
-            return await store.keep(account, entry);
+            const kept = await store.keep(account, batch.map((effect) => effect.entry));
+            return batch.map((effect, at) => ({ effect, entry: kept[at] }));
         } catch {
             await this.#room?.makeRoom();
-            return store.keep(account, entry);
         }
+        const outcomes = [];
+        for (const effect of batch) {
+            const [entry] = await store.keep(account, [effect.entry]).catch(() => [null]);
+            outcomes.push({ effect, entry });
+        }
+        return outcomes;
     }
 
     async #lead() {

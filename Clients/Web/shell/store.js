@@ -33,8 +33,8 @@
  * @property {(account: string) => Promise<Stored>} load
  * @property {(known: {account: string, device: string, email: string}) => Promise<void>} remember  the last sign-in
  * @property {(email: string) => Promise<string | null>} deviceOf  the device that an earlier sign-in gave
- * @property {(account: string, entry: Kept) => Promise<Kept>} keep  behind all others, with the next `seq`; rejects
- *   when it cannot be kept
+ * @property {(account: string, entries: Kept[]) => Promise<Kept[]>} keep  behind all others, each with the next `seq`; all or
+ *   none: rejects when they cannot be kept
  * @property {(account: string, ids: string[]) => Promise<void>} forget  entries of the queue
  * @property {(account: string, from: string, to: string) => Promise<void>} rename
  * @property {(account: string) => Promise<void>} fork  gives the device's id and its count up
@@ -118,14 +118,17 @@ class IndexedStore {
         return accounts.find((it) => it.email === fingerprint(email) && !it.forked)?.device ?? null;
     }
 
-    /** @param {string} account @param {Kept} entry */
-    async keep(account, entry) {
-        let kept = entry;
+    /** @param {string} account @param {Kept[]} entries */
+    async keep(account, entries) {
+        /** @type {Kept[]} */
+        let kept = [];
         await this.#change(account, ["accounts", "queue"], (it, record) => {
-            const place = record.seq + 1;
-            kept = { ...entry, place, mutation: { ...entry.mutation, ...(record.forked ? {} : { seq: place }) } };
-            it.accounts.put({ ...record, seq: place });
-            it.queue.put({ account, place, id: entry.mutation.id, entry: kept });
+            kept = entries.map((entry, at) => {
+                const place = record.seq + 1 + at;
+                return { ...entry, place, mutation: { ...entry.mutation, ...(record.forked ? {} : { seq: place }) } };
+            });
+            it.accounts.put({ ...record, seq: record.seq + entries.length });
+            for (const entry of kept) it.queue.put({ account, place: entry.place, id: entry.mutation.id, entry });
         });
         return kept;
     }
@@ -279,9 +282,9 @@ export function memoryStore() {
         },
         deviceOf: async () => null,
         // No `seq`: a count that begins anew with each page would be taken for another device's.
-        async keep(account, entry) {
-            of(account).entries.push(entry);
-            return entry;
+        async keep(account, entries) {
+            of(account).entries.push(...entries);
+            return entries;
         },
         async forget(account, ids) {
             of(account).entries = of(account).entries.filter((it) => !ids.includes(it.mutation.id));

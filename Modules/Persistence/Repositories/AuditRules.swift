@@ -50,6 +50,7 @@ enum AuditRules {
             FROM market_transactions t JOIN mutations m ON \(sql: users.hold("m.user_id"))
                 AND m.user_id = t.user_id AND m.id = t.id
             WHERE \(sql: users.hold("t.user_id")) AND m.status <> 'applied' AND m.name LIKE 'market.%'
+                AND m.created_at < t.created_at + interval '1 day'
             """
         },
         Rule(kind: .wallet) { users in
@@ -98,7 +99,7 @@ enum AuditRules {
                 AND (refunded_at IS NULL OR redeemed = 0))
             """
         },
-        // A mutation's purchase, and a purchase's mutation, for as long as mutations are kept.
+        // A mutation's purchase, and a purchase's mutation, for as long as mutations are kept; a later one has only the id.
         Rule(kind: .purchase) { users in
             """
             SELECT m.user_id, m.id::text AS id, 'it was answered as bought, and is not there' AS what
@@ -114,6 +115,7 @@ enum AuditRules {
             FROM user_market_purchases p JOIN mutations m ON \(sql: users.hold("m.user_id"))
                 AND m.user_id = p.user_id AND m.id = p.id
             WHERE \(sql: users.hold("p.user_id")) AND NOT (m.name = 'market.purchase' AND m.status = 'applied')
+                AND m.created_at < p.purchased_at + interval '1 day'
             """
         },
         Rule(kind: .inventory) { users in
@@ -151,7 +153,8 @@ enum AuditRules {
             WHERE w.n > 1 OR w.coins_earned IS DISTINCT FROM e.coins OR (w.claimed AND t.user_id IS NULL)
             """
         },
-        // Focus pays what a completed session is worth, once; a ledger's id is unique, so once is what the entry says.
+        // Focus pays what a completed session is worth, once; a ledger's id is unique, so once is what the entry says. Two
+        // end unpaid: one that a client gave the id of an older entry, and one of who can earn no more.
         Rule(kind: .session) { users in
             """
             SELECT s.user_id, s.id::text AS id, CASE WHEN s.coins_awarded <> s.worth
@@ -162,8 +165,9 @@ enum AuditRules {
                     WHEN status = 'completed' AND mode = 'focus' THEN duration_seconds * 10 / 1500 ELSE 0 END AS worth
                 FROM focus_sessions WHERE \(sql: users.hold("user_id"))) AS s
             LEFT JOIN market_transactions t ON \(sql: users.hold("t.user_id")) AND t.user_id = s.user_id AND t.id = s.id
-                AND t.reason = 'focus_session' AND t.coins_amount = s.coins_awarded
-            WHERE s.coins_awarded <> s.worth OR (s.coins_awarded > 0 AND t.id IS NULL)
+            LEFT JOIN user_wallet w ON \(sql: users.hold("w.user_id")) AND w.user_id = s.user_id
+            WHERE s.coins_awarded <> s.worth OR (s.coins_awarded > 0 AND t.id IS NULL
+                AND coalesce(w.earned_coins, 0) <= 9007199254740991 - s.coins_awarded)
             """
         },
     ]

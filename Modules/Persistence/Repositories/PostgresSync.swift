@@ -64,7 +64,7 @@ package struct PostgresSync: SyncRepository {
         """
         SELECT 'flags', id, value, version, 0, 0, 0, NULL, NULL
         FROM (SELECT f.name AS id, flag_body(f) AS value, f.version FROM feature_flags f) AS flags
-        """
+        """,
     ]
 
     /// The heads as a row without collection, then the documents: their id stands in the column of the epoch.

@@ -48,4 +48,5 @@ export type Effect = import("../sync/types.js").Effect;
 export type Event = import("../sync/types.js").Event;
 export type Result = import("../sync/types.js").Result;
 export type State = import("../sync/types.js").State;
+export type Kept = import("../sync/types.js").Kept;
 export type Store = import("./store.js").Store;

@@ -62,10 +62,10 @@ export type Store = {
      */
     deviceOf: (email: string) => Promise<string | null>;
     /**
-     * behind all others, with the next `seq`; rejects
-     * when it cannot be kept
+     * behind all others, each with the next `seq`; all or
+     * none: rejects when they cannot be kept
      */
-    keep: (account: string, entry: Kept) => Promise<Kept>;
+    keep: (account: string, entries: Kept[]) => Promise<Kept[]>;
     /**
      * entries of the queue
      */

@@ -1,0 +1,174 @@
+// Making and changing what a page shows. Text goes in as text: nothing that a user wrote can become markup.
+
+/** @param {string} id @returns {HTMLElement} */
+export function byId(id) {
+    const found = document.getElementById(id);
+    if (found === null) throw new Error(`the page has no #${id}`);
+    return found;
+}
+
+/** @param {string} id @returns {HTMLElement} */
+export function byTestId(id) {
+    const found = document.querySelector(`[data-testid="${CSS.escape(id)}"]`);
+    if (!(found instanceof HTMLElement)) throw new Error(`the page has no ${id}`);
+    return found;
+}
+
+/** @param {string} id @returns {HTMLInputElement} */
+export function field(id) {
+    return /** @type {HTMLInputElement} */ (byId(id));
+}
+
+/** @typedef {Record<string, string | number | boolean | null | ((event: any) => void)>} Attributes */
+/** @typedef {Node | string | null | false} Child */
+
+/**
+ * An element. An attribute that is a function listens to the event of that name; false and null leave one out.
+ * @template {keyof HTMLElementTagNameMap} Name
+ * @param {Name} name
+ * @param {Attributes} attributes
+ * @param {...Child} children
+ * @returns {HTMLElementTagNameMap[Name]}
+ */
+export function element(name, attributes = {}, ...children) {
+    return /** @type {HTMLElementTagNameMap[Name]} */ (filled(document.createElement(name), attributes, children));
+}
+
+/**
+ * The same for a drawing.
+ * @param {string} name
+ * @param {Attributes} attributes
+ * @param {...Child} children
+ * @returns {SVGElement}
+ */
+export function drawing(name, attributes = {}, ...children) {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    return /** @type {SVGElement} */ (filled(made, attributes, children));
+}
+
+/** @param {Element} made @param {Attributes} attributes @param {Child[]} children */
+function filled(made, attributes, children) {
+    for (const [key, value] of Object.entries(attributes)) {
+        if (typeof value === "function") made.addEventListener(key, value);
+        else if (value !== null && value !== false) made.setAttribute(key, value === true ? "" : String(value));
+    }
+    made.append(...present(children));
+    return made;
+}
+
+/** @param {Child[]} children */
+function present(children) {
+    return /** @type {(Node | string)[]} */ (children.filter((it) => it !== null && it !== false));
+}
+
+/**
+ * Sets a text where it is another, so that nothing is read out twice.
+ * @param {Element} place @param {string} text
+ */
+export function say(place, text) {
+    if (place.textContent !== text) place.textContent = text;
+}
+
+/** @param {HTMLElement} place @param {boolean} visible */
+export function show(place, visible) {
+    if (place.hidden === visible) place.hidden = !visible;
+}
+
+/**
+ * Puts rows into a list by their keys: a row that says the same stays the element it was, with the focus in it.
+ * @template T
+ * @param {Element} list
+ * @param {ReadonlyArray<T>} rows
+ * @param {(row: T) => string} keyOf
+ * @param {(row: T) => unknown} sense  two rows with equal senses look the same
+ * @param {(row: T) => Element} draw
+ */
+export function fill(list, rows, keyOf, sense, draw) {
+    const known = new Map(Array.from(list.children, (it) => [/** @type {HTMLElement} */ (it).dataset.key, it]));
+    const focused = document.activeElement instanceof HTMLElement ? document.activeElement : null;
+    const at = focused?.dataset.testid;
+    const now = rows.map((row) => {
+        const key = keyOf(row);
+        const words = JSON.stringify(sense(row));
+        const before = known.get(key);
+        if (before !== undefined && senses.get(before) === words) return before;
+        const made = /** @type {HTMLElement} */ (draw(row));
+        made.dataset.key = key;
+        senses.set(made, words);
+        return made;
+    });
+    if (now.length === list.children.length && now.every((it, index) => it === list.children[index])) return;
+    list.replaceChildren(...now);
+    // Moving an element takes the focus from it, and a row drawn anew has another element in its place.
+    const again = at === undefined ? focused : list.querySelector(`[data-testid="${CSS.escape(at)}"]`) ?? focused;
+    if (again instanceof HTMLElement && document.activeElement !== again && list.contains(again)) again.focus();
+}
+
+/** @type {WeakMap<Element, string>} */
+const senses = new WeakMap();
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let toastTimer;
+
+/**
+ * Says for a moment what has happened, with a button where something can be done about it.
+ * @param {string} words
+ * @param {{label: string, testId: string, act: () => void}} [offer]
+ */
+export function toast(words, offer) {
+    const place = byId("toast");
+    place.replaceChildren(words);
+    if (offer !== undefined) {
+        place.append(" ", element("button", {
+            type: "button", class: "button quiet", "data-testid": offer.testId,
+            click: () => {
+                place.replaceChildren();
+                offer.act();
+            },
+        }, offer.label));
+    }
+    clearTimeout(toastTimer);
+    toastTimer = setTimeout(() => place.replaceChildren(), 12_000);
+}
+
+/**
+ * @typedef {object} Question
+ * @property {string} title
+ * @property {Child[]} text
+ * @property {string} yes
+ * @property {string} [no]
+ * @property {string} testId  of the button that says yes
+ * @property {() => boolean} [ready]  whether yes can be said now
+ */
+
+/**
+ * Asks before something is done that costs. Escape and "cancel" mean no; a double click means yes once.
+ * @param {Question} question
+ * @returns {Promise<boolean>}
+ */
+export function ask({ title, text, yes, no = "Cancel", testId, ready = () => true }) {
+    const dialog = /** @type {HTMLDialogElement} */ (byId("ask"));
+    if (dialog.open) return Promise.resolve(false);
+    byId("ask-title").textContent = title;
+    byId("ask-text").replaceChildren(...present(text));
+    byId("ask-no").textContent = no;
+    const button = byId("ask-yes");
+    button.textContent = yes;
+    button.dataset.testid = testId;
+    return new Promise((resolve) => {
+        const done = new AbortController();
+        const { signal } = done;
+        button.addEventListener("click", (event) => {
+            // The second click of a double click that opened the dialog means nothing here.
+            if (event.detail <= 1 && ready()) dialog.close("yes");
+        }, { signal });
+        dialog.addEventListener("close", () => {
+            done.abort();
+            delete button.dataset.testid;
+            resolve(dialog.returnValue === "yes");
+        }, { signal });
+        dialog.returnValue = "";
+        dialog.showModal();
+        byId("ask-no").focus();
+    });
+}
