@@ -7,15 +7,15 @@ package import Sync
 import Synchronization
 
 /// Ends sessions at their time with nobody connected. It sleeps until the next end, and looks again when something was
-/// said about a session; besides it looks every 30 s while a session is live and every 5 minutes while none is, in case
-/// it missed something. Any number of processes may run one: each due session is decided once, under its user's lock.
+/// said about a session; besides it looks every 5 s, in case nothing was said because the process that should have was
+/// killed, or the database's clock was set. A look is the least end in two small indexes. Any number of processes may run
+/// one: each due session is decided once, under its user's lock.
 package final class Clockwork: Service {
     /// How many due users are looked up at once, and how many of them are settled side by side.
     private static let batch = 500
     private static let parallel = 8
-    /// The longest sleep, with a live session and without one; how soon it looks again at the earliest; how soon after another process's hint.
-    private static let longest: Duration = .seconds(30)
-    private static let longestIdle: Duration = .seconds(300)
+    /// The longest sleep; how soon it looks again at the earliest; how soon after another process's hint.
+    private static let longest: Duration = .seconds(5)
     private static let shortest: Duration = .milliseconds(20)
     private static let afterHint: TimeAmount = .milliseconds(500)
     /// How often this machine's clock is compared with its stopwatch, and by how much it must have been set to count.
@@ -91,7 +91,7 @@ package final class Clockwork: Service {
             let due = try await repository.due(limit: Self.batch)
             guard !due.users.isEmpty else {
                 worked()
-                return due.next.map { min(max($0, .zero), Self.longest) } ?? Self.longestIdle
+                return min(max(due.next ?? Self.longest, .zero), Self.longest)
             }
             // Processes that found the same ones begin with different ones.
             let failures = await settleAll(due.users.shuffled())

@@ -67,9 +67,16 @@ import Testing
     func again() async throws {
         try await withTestDatabase { database, url in
             let shelf = try await shelf(url, 8)
-            for person in try await crowd(database, 5) { try await trade(person, shelf, 12) }
+            let people = try await crowd(database, 5)
+            for person in people { try await trade(person, shelf, 12) }
             try await count(database, atMost: 7)
             #expect(try await differences(url) == [])
+            // The first time it changes what is owned, the second time only how much it is wanted.
+            for _ in 1...2 {
+                for person in people { try await person.buy(shelf[0]) }
+                try await count(database, atMost: 7)
+                #expect(try await differences(url) == [])
+            }
             let before = try await PostgresSession.run(
                 "SELECT item_id, users, heat FROM recommendation_items ORDER BY 1", at: url)
             // From the beginning, as after a loss of the place.
