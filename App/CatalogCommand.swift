@@ -34,15 +34,13 @@ struct CatalogCommand: AsyncParsableCommand {
             let catalogue = try read()
             let dryRun = dryRun
             try await withDatabase(options) { database, url in
-                let done = try await PostgresCatalogue(url: url).bring(to: catalogue, dryRun ? .dryRun : .write) {
-                    plan in
-                    for line in plan.lines { say(line) }
-                }
+                let done = try await PostgresCatalogue(url: url).bring(to: catalogue, dryRun ? .dryRun : .write)
                 // Without it the servers would find out by themselves within 5 s.
                 if let version = done.shared {
                     try? await database.notify(HintBus.notice(shared: version, from: .v7()))
                 }
                 let plan = done.plan
+                for line in plan.lines { say(line) }
                 let end =
                     dryRun
                     ? "nothing was written" : done.shared.map { "written as version \($0)" } ?? "nothing to write"

@@ -29,6 +29,8 @@ package final class Clockwork: Service {
     private let wakes: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
     private let hinted = Atomic(false)
+    /// Whether the last look failed: only a change of that is worth a warning.
+    private let failing = Atomic(false)
 
     /// - Parameter loop: keeps the alarm.
     package init(repository: any FocusRepository, feed: ChangeFeed, loop: any EventLoop, logger: Logger) {
@@ -87,12 +89,16 @@ package final class Clockwork: Service {
     private func settleDue() async -> Duration {
         do {
             let due = try await repository.due(limit: Self.batch)
-            guard !due.users.isEmpty else { return min(max(due.next ?? Self.longest, .zero), Self.longest) }
+            guard !due.users.isEmpty else {
+                worked()
+                return min(max(due.next ?? Self.longest, .zero), Self.longest)
+            }
             // Processes that found the same ones begin with different ones.
             let failures = await settleAll(due.users.shuffled())
+            if failures == 0 { worked() }
             return failures == 0 ? .zero : .seconds(1)
         } catch {
-            logger.debug("What is due could not be looked up", metadata: ["error": "\(error)"])
+            failed("What is due could not be looked up", error)
             return .seconds(1)
         }
     }
@@ -108,7 +114,7 @@ package final class Clockwork: Service {
                         try await self.settle(user)
                         return true
                     } catch {
-                        self.logger.warning("A due session could not be ended yet", metadata: ["error": "\(error)"])
+                        self.failed("A due session could not be ended yet", error)
                         return false
                     }
                 }
@@ -116,6 +122,18 @@ package final class Clockwork: Service {
             for await done in group where !done { failures += 1 }
             return failures
         }
+    }
+
+    private func failed(_ what: Logger.Message, _ error: any Error) {
+        logger.debug(what, metadata: ["error": "\(error)"])
+        guard !failing.exchange(true, ordering: .relaxed) else { return }
+        logger.warning(
+            "Sessions cannot be ended at their time; it is tried each second", metadata: ["error": "\(error)"])
+    }
+
+    private func worked() {
+        guard failing.exchange(false, ordering: .relaxed) else { return }
+        logger.info("Sessions are ended at their time again")
     }
 
     /// A wall clock that is set makes sessions due earlier or later than the stopwatch of the sleep knows.

@@ -12,14 +12,6 @@ import pytest
 from harness import Client, Cluster, Server, eventually
 
 
-@pytest.fixture
-def talkative() -> Iterator[Cluster]:
-    """A PostgreSQL that logs every statement."""
-    cluster = Cluster(settings=["log_statement = 'all'", "log_line_prefix = '%a|'"])
-    yield cluster
-    cluster.remove()
-
-
 def statements(cluster: Cluster) -> int:
     """How many statements of the server are in the log, its cluster's own and the tests' apart."""
     lines = cluster.log_path.read_text(errors="replace").splitlines()

@@ -10,6 +10,7 @@ package struct PostgresCatalogue: Sendable {
         case write
         /// Only where there is no item at all.
         case writeIfEmpty
+        /// Reads without a lock: it may be about what is sold at this moment.
         case dryRun
     }
 
@@ -19,21 +20,21 @@ package struct PostgresCatalogue: Sendable {
         self.url = url
     }
 
-    /// - Parameter show: is told before anything is written.
+    /// Nobody is told anything meanwhile: whoever reads it may be slow, and purchases would wait for him.
     /// - Returns: what was (or would be) done, and the shared version at which it stands; nil: nothing was written.
     package func bring(
-        to catalogue: Catalogue, _ mode: Mode, show: @escaping @Sendable (CataloguePlan) -> Void = { _ in }
+        to catalogue: Catalogue, _ mode: Mode
     ) async throws -> (plan: CataloguePlan, shared: Version?) {
         try await onThread {
             let connection = try DirectConnection(url: url)
+            if mode == .dryRun { return (CataloguePlan(from: try Self.stored(connection), to: catalogue), nil) }
             // Left open by an error, the transaction ends with its connection.
             try connection.execute(script: "BEGIN; SET LOCAL lock_timeout = '20s'")
             // Stock moves only under this lock, so what is read behind it stays so until the end.
             try connection.query("SELECT version FROM sync_shared FOR NO KEY UPDATE")
             let stored = try Self.stored(connection)
             let plan = CataloguePlan(from: stored, to: catalogue)
-            show(plan)
-            if plan.isEmpty || mode == .dryRun || (mode == .writeIfEmpty && !stored.isEmpty) { return (plan, nil) }
+            if plan.isEmpty || (mode == .writeIfEmpty && !stored.isEmpty) { return (plan, nil) }
             let row = try connection.query("SELECT shared_advance() AS version").first
             guard let version = try row?.decode("version", as: Version.self) else { throw Problem.internalError }
             try Self.write(plan.added + plan.changed.map(\.item), at: version, connection)
