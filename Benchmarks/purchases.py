@@ -35,7 +35,7 @@ JOIN devices d ON d.user_id = s.user_id AND d.id = s.device_id
 WHERE s.token_hash = sha256(convert_to(rpad('buyer' || :buyer, 43, '-'), 'UTF8')) AND s.expires_at > clock_timestamp();"""
 PURCHASE = """SELECT r.status, r.version, r.previous, r.head, r.replayed, r.document, r.problem, r.output, r.changed, r.shared
 FROM market_purchase(md5('buyer' || :buyer)::uuid, md5('buyer' || :buyer)::uuid, gen_random_uuid(), NULL, 'market.purchase',
-sha256('bench'), md5('item' || :item)::uuid, 1, NULL) AS r;"""
+sha256('bench'), md5('item' || :item)::uuid, 1, NULL, NULL) AS r;"""
 
 # Each request has a key of its own.
 REQUEST = """

@@ -11,12 +11,13 @@ DROP FUNCTION user_zone(uuid);
 DROP FUNCTION market_grant(uuid, uuid, bigint, text);
 DROP FUNCTION market_personal_write(
     uuid, uuid, uuid, bigint, text, bytea, uuid, text, bigint, text, text, bigint);
-DROP FUNCTION market_claim(uuid, uuid, uuid, bigint, text, bytea, uuid);
-DROP FUNCTION market_refund(uuid, uuid, uuid, bigint, text, bytea, uuid);
-DROP FUNCTION market_redeem(uuid, uuid, uuid, bigint, text, bytea, uuid, bigint);
-DROP FUNCTION market_purchase(uuid, uuid, uuid, bigint, text, bytea, uuid, bigint, bigint);
+DROP FUNCTION market_claim(uuid, uuid, uuid, bigint, text, bytea, uuid, bigint);
+DROP FUNCTION market_refund(uuid, uuid, uuid, bigint, text, bytea, uuid, bigint);
+DROP FUNCTION market_redeem(uuid, uuid, uuid, bigint, text, bytea, uuid, bigint, bigint);
+DROP FUNCTION market_purchase(uuid, uuid, uuid, bigint, text, bytea, uuid, bigint, bigint, bigint);
 DROP FUNCTION purchase_refusal(
     timestamptz, boolean, timestamptz, timestamptz, bigint, bigint, bigint, bigint, bigint, bigint, bigint);
+DROP FUNCTION wallet_mismatch(uuid, bigint);
 DROP FUNCTION reward_grant(uuid, text, bigint, date, bigint, timestamptz);
 DROP FUNCTION wallet_move(uuid, uuid, text, bigint, text, uuid, bigint, timestamptz);
 DROP TYPE market_movement;

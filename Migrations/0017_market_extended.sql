@@ -1,13 +1,20 @@
 -- Long because the market's tables and the functions that alone may write them are one migration: docs/decisions/0013.
 --
--- Searching compares folded text: compatibility forms taken apart (NFKD), marks that combine left out, lower case. Written
--- out instead of taken from unaccent or the database's locale, so that every cluster folds alike.
+-- Searching compares folded text: compatibility forms taken apart (NFKD), marks that combine left out, lower case, of the
+-- Latin, Greek, Cyrillic, Armenian and Georgian scripts. Written out instead of taken from unaccent or the database's
+-- locale, so that every cluster folds alike.
 CREATE FUNCTION market_fold(p_text text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT replace(replace(replace(replace(translate(
+    SELECT replace(replace(replace(replace(replace(replace(replace(replace(translate(
         lower(regexp_replace(normalize(p_text, NFKD), U&'[\0300-\036F]', '', 'g') COLLATE "C"),
-        'ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩςАБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯІЄҐЈЉЊЋЂЏØøŁłĐđıĦħŦŧ',
-        'αβγδεζηθικλμνξοπρστυφχψωσабвгдежзиклмнопрстуфхцчшщъыьэюяієґјљњћђџoollddihhtt'),
-        'ß', 'ss'), 'ẞ', 'ss'), 'Æ', 'ae'), 'æ', 'ae')
+        'ƁƂƄƆƇƉƊƋƎƏƐƑƓƔƖƗƘƜƝƟƢƤƦƧƩƬƮƱƲƳƵƷƸƼǤǶǷȜȠȢȤȺȻȽȾɁɃɄɅɆɈɊɌɎͰͲͶͿΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩϏϘϚϜϞϠϢϤϦϨϪϬϮϷ'
+        'ϺϽϾϿЂЄЅІЈЉЊЋЏАБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯѠѢѤѦѨѪѬѮѰѲѴѸѺѼѾҀҊҌҎҐҒҔҖҘҚҜҞҠҢҤҦҨҪҬҮҰҲҴҶҸҺҼҾӀӃӅӇӉӋӍӔӘ'
+        'ӠӨӶӺӼӾԀԂԄԆԈԊԌԎԐԒԔԖԘԚԜԞԠԢԤԦԨԪԬԮԱԲԳԴԵԶԷԸԹԺԻԼԽԾԿՀՁՂՃՄՅՆՇՈՉՊՋՌՍՎՏՐՑՒՓՔՕՖႠႡႢႣႤႥႦႧႨႩႪႫႬႭႮႯႰႱႲႳႴႵႶႷႸႹႺႻ'
+        'ႼႽႾႿჀჁჂჃჄჅØøŁłÐðĐđĦħŦŧŊŋıς',
+        'ɓƃƅɔƈɖɗƌǝəɛƒɠɣɩɨƙɯɲɵƣƥʀƨʃƭʈʊʋƴƶʒƹƽǥƕƿȝƞȣȥⱥȼƚⱦɂƀʉʌɇɉɋɍɏͱͳͷϳαβγδεζηθικλμνξοπρστυφχψωϗϙϛϝϟϡϣϥϧϩϫϭϯϸ'
+        'ϻͻͼͽђєѕіјљњћџабвгдежзиклмнопрстуфхцчшщъыьэюяѡѣѥѧѩѫѭѯѱѳѵѹѻѽѿҁҋҍҏґғҕҗҙқҝҟҡңҥҧҩҫҭүұҳҵҷҹһҽҿӏӄӆӈӊӌӎӕә'
+        'ӡөӷӻӽӿԁԃԅԇԉԋԍԏԑԓԕԗԙԛԝԟԡԣԥԧԩԫԭԯաբգդեզէըթժիլխծկհձղճմյնշոչպջռսվտրցւփքօֆⴀⴁⴂⴃⴄⴅⴆⴇⴈⴉⴊⴋⴌⴍⴎⴏⴐⴑⴒⴓⴔⴕⴖⴗⴘⴙⴚⴛ'
+        'ⴜⴝⴞⴟⴠⴡⴢⴣⴤⴥoollddddhhttnniσ'),
+        'ß', 'ss'), 'ẞ', 'ss'), 'Æ', 'ae'), 'æ', 'ae'), 'Œ', 'oe'), 'œ', 'oe'), 'Þ', 'th'), 'þ', 'th')
 $$;
 
 -- RFC 9562 version 7, so that ids made later sort later.
@@ -20,6 +27,7 @@ $$;
 -- What is searched is bounded as it is folded: one character may fold into eighteen.
 --
 -- The catalogue, which all users share: version is the shared sequence's number. Items are withdrawn, never deleted.
+-- name_key is what lists are sorted by. One character may fold to eighteen: cut, so that an index and a URL can hold it.
 CREATE TABLE market_items (
     id uuid NOT NULL,
     name text NOT NULL,
@@ -35,7 +43,7 @@ CREATE TABLE market_items (
     max_per_user bigint,
     consumable boolean NOT NULL DEFAULT true,
     version bigint NOT NULL DEFAULT shared_advance(),
-    name_key text COLLATE "C" NOT NULL GENERATED ALWAYS AS (market_fold(name)) STORED,
+    name_key text COLLATE "C" NOT NULL GENERATED ALWAYS AS (left(market_fold(name), 200)) STORED,
     search text COLLATE "C" NOT NULL
         GENERATED ALWAYS AS (left(market_fold(name || ' ' || category || ' ' || description), 2500)) STORED,
     CONSTRAINT market_items_pkey PRIMARY KEY (id),
@@ -72,7 +80,7 @@ CREATE TABLE market_personal_items (
     category text NOT NULL DEFAULT 'personal',
     version bigint NOT NULL,
     deleted_at timestamptz,
-    name_key text COLLATE "C" NOT NULL GENERATED ALWAYS AS (market_fold(name)) STORED,
+    name_key text COLLATE "C" NOT NULL GENERATED ALWAYS AS (left(market_fold(name), 200)) STORED,
     search text COLLATE "C" NOT NULL
         GENERATED ALWAYS AS (left(market_fold(name || ' ' || category || ' ' || description), 2500)) STORED,
     CONSTRAINT market_personal_items_pkey PRIMARY KEY (user_id, id),
@@ -120,27 +128,39 @@ CREATE TABLE market_transactions (
     CONSTRAINT market_transactions_type CHECK (CASE transaction_type
         WHEN 'earn' THEN coins_amount > 0 WHEN 'spend' THEN coins_amount <= 0 WHEN 'refund' THEN coins_amount >= 0
         ELSE false END),
-    CONSTRAINT market_transactions_amount CHECK (coins_amount BETWEEN -1000000000000 AND 1000000000000),
+    CONSTRAINT market_transactions_amount CHECK (coins_amount BETWEEN -9007199254740991 AND 9007199254740991),
     CONSTRAINT market_transactions_balance CHECK (balance_after BETWEEN 0 AND 9007199254740991)
 );
 
 -- Nothing in the ledger is changed or removed, whoever asks. The one exception is the erasure of a whole account, known by
 -- its function standing on the call stack with exactly `DELETE FROM market_transactions WHERE user_id = $1`: a setting could
 -- be made by anybody, and a looser look at the stack could be fooled by a statement that quotes the function's name.
+-- PostgreSQL writes the stack in the language of lc_messages. What stands around a statement and before a function's name
+-- is therefore read off the stack of a statement of the guard's own.
 CREATE FUNCTION market_transactions_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    callers text;
+    probe CONSTANT text := 'SELECT 1 / 0';
+    stack text;
+    frames text[];
 BEGIN
-    GET DIAGNOSTICS callers = PG_CONTEXT;
-    IF TG_OP = 'DELETE' AND callers ~ ('^[^\n]*\nSQL statement "DELETE FROM market_transactions WHERE user_id = \$1"'
-        '\nPL/pgSQL function account_erase\(uuid\) line ') THEN
-        RETURN OLD;
+    IF TG_OP = 'DELETE' THEN
+        BEGIN
+            EXECUTE probe;
+        EXCEPTION WHEN division_by_zero THEN
+            GET STACKED DIAGNOSTICS stack = PG_EXCEPTION_CONTEXT;
+        END;
+        -- The probe, this function, the statement that deletes, and who runs it.
+        frames := string_to_array(stack, E'\n');
+        IF frames[3] = replace(frames[1], probe, 'DELETE FROM market_transactions WHERE user_id = $1')
+            AND starts_with(frames[4], split_part(frames[2], 'market_transactions_refuse()', 1) || 'account_erase(uuid)')
+        THEN
+            RETURN OLD;
+        END IF;
     END IF;
     RAISE EXCEPTION 'the ledger is only appended to: % of market_transactions is refused', TG_OP
         USING ERRCODE = 'restrict_violation';
 END
 $$;
-
 CREATE TRIGGER market_transactions_kept BEFORE UPDATE OR DELETE ON market_transactions
 FOR EACH ROW EXECUTE FUNCTION market_transactions_refuse();
 CREATE TRIGGER market_transactions_not_emptied BEFORE TRUNCATE ON market_transactions
@@ -283,7 +303,8 @@ CREATE FUNCTION reward_body(w user_rewards) RETURNS json LANGUAGE sql STABLE PAR
         'claimed_at', wire_time(w.claimed_at), 'created_at', wire_time(w.created_at))
 $$;
 
--- The catalogue and what p_user made, in one shape; nobody else's.
+-- The catalogue and what p_user made, in one shape; nobody else's. Should an item of the catalogue have come under the id of
+-- one that a user made, an id is the catalogue's.
 CREATE FUNCTION market_items_of(p_user uuid) RETURNS TABLE (
     id uuid, cost_coins bigint, category text, rarity text, available boolean, available_from timestamptz,
     available_until timestamptz, stock_remaining bigint, max_per_user bigint, consumable boolean, personal boolean,
@@ -295,6 +316,7 @@ CREATE FUNCTION market_items_of(p_user uuid) RETURNS TABLE (
     UNION ALL SELECT p.id, p.cost_coins, p.category, 'common', true, NULL, NULL, NULL, NULL, true, true, p.version,
         p.name_key, p.search, personal_item_body(p)
     FROM market_personal_items p WHERE p.user_id = p_user AND p.deleted_at IS NULL
+        AND NOT EXISTS (SELECT FROM market_items c WHERE c.id = p.id)
 $$;
 
 -- The documents of the market, a user's own and those that all users share; NULL: deleted. A user without a wallet's row has
@@ -370,6 +392,15 @@ CREATE FUNCTION reward_grant(
     SELECT coalesce((SELECT ARRAY['rewards', id::text, body::text] FROM granted), '{}')
 $$;
 
+-- What a wallet is held to that a client has seen: null when it has that version (-1: any; null: he does not care), else the
+-- refusal. A user without a wallet's row has an empty one, at version 0.
+CREATE FUNCTION wallet_mismatch(p_user uuid, p_match bigint) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT json_build_object('code', 'version_mismatch', 'current', wallet_body(coalesce(w.total_coins, 0),
+        coalesce(w.earned_coins, 0), coalesce(w.spent_coins, 0), coalesce(w.version, 0)))
+    FROM (SELECT p_user AS user_id) u LEFT JOIN user_wallet w ON w.user_id = u.user_id
+    WHERE p_match NOT IN (-1, coalesce(w.version, 0))
+$$;
+
 -- Whether an item may be bought now: the code of the first refusal with its members, or null. The order is the contract's.
 CREATE FUNCTION purchase_refusal(
     p_at timestamptz, p_available boolean, p_from timestamptz, p_until timestamptz, p_price bigint, p_expected bigint,
@@ -381,18 +412,17 @@ CREATE FUNCTION purchase_refusal(
         WHEN p_owned + p_quantity > p_limit THEN
             json_build_object('code', 'limit_reached', 'max_per_user', p_limit, 'owned', p_owned)
         WHEN p_stock < p_quantity THEN json_build_object('code', 'out_of_stock', 'stock_remaining', p_stock)
-        WHEN p_price * p_quantity > 9007199254740991 THEN json_build_object('code', 'amount_too_large')
         WHEN p_balance < p_price * p_quantity THEN
             json_build_object('code', 'insufficient_coins', 'balance', p_balance, 'cost', p_price * p_quantity)
-        WHEN p_price * p_quantity > 1000000000000 THEN json_build_object('code', 'amount_too_large')
     END
 $$;
 
 -- market.purchase: one statement, one round trip. An item's price and window are what was committed when the user's lock
 -- was held; stock is looked at twice, without a lock (a sold-out item costs nobody a wait) and again under the shared one.
+-- p_match, here and below: If-Match, -1 for `*`; of a purchase, a refund and a claim against the wallet.
 CREATE FUNCTION market_purchase(
     p_user uuid, p_device uuid, p_id uuid, p_seq bigint, p_name text, p_fingerprint bytea, p_item uuid,
-    p_quantity bigint, p_expected bigint
+    p_quantity bigint, p_expected bigint, p_match bigint
 ) RETURNS mutation_result LANGUAGE plpgsql AS $$
 DECLARE
     r mutation_result;
@@ -424,7 +454,11 @@ BEGIN
             WHERE i.user_id = p_user AND i.id = p_item AND i.deleted_at IS NULL;
             IF NOT FOUND THEN
                 one.refusal := json_build_object('code', 'not_found');
+                EXIT;
             END IF;
+        END IF;
+        IF p_match IS NOT NULL THEN
+            one.refusal := coalesce(wallet_mismatch(p_user, p_match), one.refusal);
         END IF;
         EXIT WHEN one.refusal IS NOT NULL OR one.stock_remaining IS NULL OR attempt = 2;
         PERFORM FROM sync_shared FOR NO KEY UPDATE;
@@ -481,9 +515,10 @@ CREATE FUNCTION inventory_row(v user_inventory) RETURNS json LANGUAGE sql STABLE
 $$;
 
 -- market.redeem: uses pieces up, those of the oldest purchases first, because these cannot be refunded soonest. What is not
--- consumable is owned and cannot be used up.
+-- consumable is owned and cannot be used up. p_match: against the inventory's row.
 CREATE FUNCTION market_redeem(
-    p_user uuid, p_device uuid, p_id uuid, p_seq bigint, p_name text, p_fingerprint bytea, p_item uuid, p_quantity bigint
+    p_user uuid, p_device uuid, p_id uuid, p_seq bigint, p_name text, p_fingerprint bytea, p_item uuid, p_quantity bigint,
+    p_match bigint
 ) RETURNS mutation_result LANGUAGE plpgsql AS $$
 DECLARE
     r mutation_result;
@@ -494,8 +529,16 @@ BEGIN
         RETURN r;
     END IF;
     r.head := r.previous + 1;
+    IF p_match IS NOT NULL AND NOT EXISTS (
+        SELECT FROM user_inventory v WHERE v.user_id = p_user AND v.item_id = p_item AND v.quantity > 0
+            AND p_match IN (-1, v.version))
+    THEN
+        r.problem := json_build_object('code', 'version_mismatch', 'current', (
+            SELECT inventory_row(v) FROM user_inventory v
+            WHERE v.user_id = p_user AND v.item_id = p_item AND v.quantity > 0));
+    END IF;
     UPDATE user_inventory AS v SET redeemed = v.redeemed + p_quantity, version = r.head
-    WHERE v.user_id = p_user AND v.item_id = p_item AND v.redeemed + p_quantity <= v.quantity
+    WHERE r.problem IS NULL AND v.user_id = p_user AND v.item_id = p_item AND v.redeemed + p_quantity <= v.quantity
         AND coalesce((SELECT consumable FROM market_items WHERE id = p_item), true)
     RETURNING inventory_body(v), inventory_row(v) INTO body, r.output;
     IF FOUND THEN
@@ -515,10 +558,13 @@ BEGIN
     ELSE
         r.head := r.previous;
         r.status := 'rejected';
-        r.problem := json_build_object('code', CASE
-            WHEN EXISTS (SELECT FROM user_inventory WHERE user_id = p_user AND item_id = p_item)
-                OR EXISTS (SELECT FROM market_items_of(p_user) WHERE id = p_item)
-            THEN 'nothing_to_redeem' ELSE 'not_found' END);
+        IF NOT EXISTS (SELECT FROM user_inventory WHERE user_id = p_user AND item_id = p_item)
+            AND NOT EXISTS (SELECT FROM market_items_of(p_user) WHERE id = p_item)
+        THEN
+            r.problem := json_build_object('code', 'not_found');
+        ELSIF r.problem IS NULL THEN
+            r.problem := json_build_object('code', 'nothing_to_redeem');
+        END IF;
     END IF;
     PERFORM mutation_finish(p_user, p_device, p_id, p_seq, p_name, p_fingerprint, r);
     RETURN r;
@@ -528,7 +574,8 @@ $$;
 -- market.refund: the whole purchase of that transaction, within 24 hours, nothing of it redeemed, once. Coins and stock go
 -- back to where they came from.
 CREATE FUNCTION market_refund(
-    p_user uuid, p_device uuid, p_id uuid, p_seq bigint, p_name text, p_fingerprint bytea, p_transaction uuid
+    p_user uuid, p_device uuid, p_id uuid, p_seq bigint, p_name text, p_fingerprint bytea, p_transaction uuid,
+    p_match bigint
 ) RETURNS mutation_result LANGUAGE plpgsql AS $$
 DECLARE
     r mutation_result;
@@ -545,19 +592,26 @@ BEGIN
     SELECT item_id, quantity, cost_paid_coins,
         refunded_at IS NULL AND redeemed = 0 AND purchased_at > at - interval '24 hours' AS refundable
     INTO bought FROM user_market_purchases WHERE user_id = p_user AND id = p_transaction;
-    IF bought.refundable IS NOT TRUE THEN
+    IF NOT EXISTS (SELECT FROM market_transactions WHERE user_id = p_user AND id = p_transaction) THEN
+        r.problem := json_build_object('code', 'not_found');
+    ELSE
+        r.problem := coalesce(wallet_mismatch(p_user, p_match),
+            CASE WHEN bought.refundable IS NOT TRUE THEN json_build_object('code', 'not_refundable') END);
+    END IF;
+    IF r.problem IS NOT NULL THEN
         r.status := 'rejected';
-        r.problem := json_build_object('code', CASE
-            WHEN EXISTS (SELECT FROM market_transactions WHERE user_id = p_user AND id = p_transaction)
-            THEN 'not_refundable' ELSE 'not_found' END);
     ELSE
         r.status := 'applied';
         r.head := r.previous + 1;
         r.version := r.head;
         IF EXISTS (SELECT FROM market_items WHERE id = bought.item_id AND stock_remaining IS NOT NULL) THEN
-            r.shared := shared_advance();
-            UPDATE market_items SET stock_remaining = stock_remaining + bought.quantity, version = r.shared
-            WHERE id = bought.item_id AND stock_remaining IS NOT NULL;
+            -- The limit may be lifted until the lock is held: what changes nothing must not move the shared sequence.
+            PERFORM FROM sync_shared FOR NO KEY UPDATE;
+            IF EXISTS (SELECT FROM market_items WHERE id = bought.item_id AND stock_remaining IS NOT NULL) THEN
+                r.shared := shared_advance();
+                UPDATE market_items SET stock_remaining = stock_remaining + bought.quantity, version = r.shared
+                WHERE id = bought.item_id;
+            END IF;
         END IF;
         m := wallet_move(
             p_user, p_id, 'refund', bought.cost_paid_coins, 'refund', bought.item_id, r.head, at);
@@ -580,7 +634,8 @@ $$;
 
 -- market.claim: a reward's coins, once.
 CREATE FUNCTION market_claim(
-    p_user uuid, p_device uuid, p_id uuid, p_seq bigint, p_name text, p_fingerprint bytea, p_reward uuid
+    p_user uuid, p_device uuid, p_id uuid, p_seq bigint, p_name text, p_fingerprint bytea, p_reward uuid,
+    p_match bigint
 ) RETURNS mutation_result LANGUAGE plpgsql AS $$
 DECLARE
     r mutation_result;
@@ -596,10 +651,14 @@ BEGIN
     at := date_trunc('milliseconds', clock_timestamp());
     SELECT reward_type, coins_earned, claimed INTO granted
     FROM user_rewards WHERE user_id = p_user AND id = p_reward;
-    IF granted.claimed IS NOT FALSE THEN
+    IF granted.claimed IS NULL THEN
+        r.problem := json_build_object('code', 'not_found');
+    ELSE
+        r.problem := coalesce(wallet_mismatch(p_user, p_match),
+            CASE WHEN granted.claimed THEN json_build_object('code', 'already_claimed') END);
+    END IF;
+    IF r.problem IS NOT NULL THEN
         r.status := 'rejected';
-        r.problem := json_build_object(
-            'code', CASE WHEN granted.claimed THEN 'already_claimed' ELSE 'not_found' END);
     ELSE
         r.status := 'applied';
         r.head := r.previous + 1;
@@ -615,7 +674,7 @@ BEGIN
 END
 $$;
 
--- market.items.create, .patch and .delete of a user's own item; a null leaves a member as it is. p_match: If-Match, -1 for `*`.
+-- market.items.create, .patch and .delete of a user's own item; a null leaves a member as it is.
 CREATE FUNCTION market_personal_write(
     p_user uuid, p_device uuid, p_id uuid, p_seq bigint, p_name text, p_fingerprint bytea, p_item uuid,
     p_title text, p_cost bigint, p_description text, p_category text, p_match bigint
@@ -627,6 +686,11 @@ DECLARE
 BEGIN
     r := mutation_begin(p_user, p_device, p_id, p_seq, p_fingerprint);
     IF r.status IS NOT NULL THEN
+        RETURN r;
+    END IF;
+    IF p_name = 'market.items.create' AND EXISTS (SELECT FROM market_items WHERE id = p_id) THEN
+        -- A client chose the id of something that all users know.
+        r.status := 'reused';
         RETURN r;
     END IF;
     at := date_trunc('milliseconds', clock_timestamp());
@@ -775,11 +839,14 @@ DECLARE
     days bigint;
     zone text;
 BEGIN
-    -- A session must end, even one that a client gave the id of an old movement, or of who can earn no more.
-    IF p_coins > 0
-        AND NOT EXISTS (SELECT FROM market_transactions WHERE user_id = p_user AND id = p_session)
-        AND NOT EXISTS (SELECT FROM user_wallet WHERE user_id = p_user AND earned_coins > 9007199254740991 - p_coins)
+    -- A session must end, even one that a client gave the id of an old movement, or of who can earn no more: it ends unpaid,
+    -- and says so.
+    IF p_coins > 0 AND (
+        EXISTS (SELECT FROM market_transactions WHERE user_id = p_user AND id = p_session)
+        OR EXISTS (SELECT FROM user_wallet WHERE user_id = p_user AND earned_coins > 9007199254740991 - p_coins))
     THEN
+        UPDATE focus_sessions SET coins_awarded = 0 WHERE user_id = p_user AND id = p_session;
+    ELSIF p_coins > 0 THEN
         m := wallet_move(p_user, p_session, 'earn', p_coins, 'focus_session', NULL, r.head, at);
         r.changed := r.changed || ARRAY['wallet', 'coins', m.wallet::text];
     END IF;

@@ -243,6 +243,7 @@ CREATE FUNCTION market_recommend(p_user uuid) RETURNS TABLE (
             i.stock_remaining, i.consumable FROM market_items i
         UNION ALL SELECT p.id, p.cost_coins, p.name_key, true, NULL, NULL, NULL, NULL, true
         FROM market_personal_items p WHERE p.user_id = p_user AND p.deleted_at IS NULL
+            AND NOT EXISTS (SELECT FROM market_items c WHERE c.id = p.id)
     ), hottest AS MATERIALIZED (
         SELECT max(heat) AS heat FROM recommendation_items
     )

@@ -6,7 +6,7 @@ package import Sync
 package enum Coins {
     /// The most that a price, a balance or a sum may be: 2^53 − 1.
     package static let most: Int64 = 9_007_199_254_740_991
-    /// The most that one movement may carry.
+    /// The most that one grant may give.
     package static let mostMoved: Int64 = 1_000_000_000_000
 }
 
@@ -94,7 +94,7 @@ package struct ItemPlace: Sendable, Equatable {
 
     /// nil for anything that `text` did not write.
     package init?(_ text: some StringProtocol) {
-        guard text.utf8.count <= 8_192 else { return nil }
+        guard text.utf8.count <= 2_048 else { return nil }
         var base64 = String(text).replacing("-", with: "+").replacing("_", with: "/")
         while base64.utf8.count % 4 != 0 { base64 += "=" }
         // By bytes: a name may begin with what joins the last character of the id.

@@ -17,7 +17,7 @@ package struct MarketMutations: Sendable {
                 return .init(args: order.args) { try await repository.purchase($0, order) }
             },
             MutationVerb(name: "market.redeem", pushable: true) { json in
-                let order = try Order(reading: json).atAnyPrice
+                let order = try Order(redeeming: json)
                 return .init(args: order.args) { try await repository.redeem($0, order) }
             },
             MutationVerb(name: "market.refund", pushable: true) { json in
@@ -51,7 +51,7 @@ package struct MarketMutations: Sendable {
 extension Order {
     init(reading json: JSON) throws(Problem) {
         var fields = try Fields(json)
-        let item = fields.identifier("item_id")
+        let item = fields.id("item_id")
         let quantity = fields.optionalInteger("quantity", in: Order.pieces) ?? 1
         let expected = fields.optionalInteger("expected_cost_coins", in: 0...Coins.most)
         try fields.check()
@@ -59,7 +59,13 @@ extension Order {
     }
 
     /// Where no price is asked.
-    fileprivate var atAnyPrice: Order { Order(item: item, quantity: quantity) }
+    init(redeeming json: JSON) throws(Problem) {
+        var fields = try Fields(json)
+        let item = fields.id("item_id")
+        let quantity = fields.optionalInteger("quantity", in: Order.pieces) ?? 1
+        try fields.check()
+        self.init(item: item, quantity: quantity)
+    }
 
     /// What makes two of them "the same".
     var args: JSON {
@@ -107,19 +113,11 @@ extension PersonalItemChange {
     }
 }
 
-extension Fields {
-    fileprivate mutating func identifier(_ name: String) -> UUID {
-        if let id = UUID(text: string(name, length: 36...36)) { return id }
-        if self[name]?.string?.unicodeScalars.count == 36 { fault(name, "A UUID should stand here.") }
-        return UUID(uuid: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
-    }
-}
-
 extension JSON {
     /// The id that stands in that member of this object.
     func identifier(_ name: String) throws(Problem) -> UUID {
         var fields = try Fields(self)
-        let id = fields.identifier(name)
+        let id = fields.id(name)
         try fields.check()
         return id
     }

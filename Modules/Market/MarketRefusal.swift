@@ -9,12 +9,11 @@ package enum MarketRefusal: Error, Sendable, Equatable {
     case limitReached(most: Int64, owned: Int64)
     case outOfStock(remaining: Int64)
     case insufficientCoins(balance: Int64, cost: Int64)
-    case amountTooLarge
     case nothingToRedeem
     case notRefundable
     case alreadyClaimed
     case tooManyItems
-    /// If-Match names another version; `current` is the item as it is.
+    /// If-Match names another version; `current` is the item, the wallet or the inventory's row as it is.
     case versionMismatch(current: JSON)
 
     package init?(code: String, members: JSON) {
@@ -26,7 +25,6 @@ package enum MarketRefusal: Error, Sendable, Equatable {
         case "limit_reached": self = .limitReached(most: number("max_per_user"), owned: number("owned"))
         case "out_of_stock": self = .outOfStock(remaining: number("stock_remaining"))
         case "insufficient_coins": self = .insufficientCoins(balance: number("balance"), cost: number("cost"))
-        case "amount_too_large": self = .amountTooLarge
         case "nothing_to_redeem": self = .nothingToRedeem
         case "not_refundable": self = .notRefundable
         case "already_claimed": self = .alreadyClaimed
@@ -63,10 +61,6 @@ package enum MarketRefusal: Error, Sendable, Equatable {
                 409, "insufficient_coins", "Not enough coins",
                 detail: "This costs \(cost) coins and the wallet holds \(balance).",
                 members: ["balance": .int(balance), "cost": .int(cost)])
-        case .amountTooLarge:
-            Problem(
-                422, "amount_too_large", "More coins than can be moved at once",
-                detail: "One movement carries at most \(Coins.mostMoved) coins; take fewer pieces.")
         case .nothingToRedeem:
             Problem(
                 409, "nothing_to_redeem", "There are not that many to redeem",

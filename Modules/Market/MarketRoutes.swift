@@ -72,7 +72,7 @@ package struct MarketRoutes: Sendable {
             return place
         }
         let page = try await repository.items(
-            of: context.caller.user, filter, after: place, limit: try Self.limit(query["limit"]))
+            of: context.caller.user, filter, after: place, limit: try request.pageLimit)
         return answer("{\"items\":", page) { $0.text }
     }
 
@@ -114,7 +114,7 @@ package struct MarketRoutes: Sendable {
             return number
         }
         let page = try await repository.transactions(
-            of: context.caller.user, before: before, limit: try Self.limit(query["limit"]))
+            of: context.caller.user, before: before, limit: try request.pageLimit)
         return answer("{\"transactions\":", page) { String($0) }
     }
 
@@ -195,14 +195,6 @@ package struct MarketRoutes: Sendable {
             return text
         }
         return nil
-    }
-
-    private static func limit(_ text: Substring?) throws(Problem) -> Int {
-        guard let text else { return 50 }
-        guard let limit = Int(text), (1...100).contains(limit) else {
-            throw .invalidQuery("limit", "A whole number from 1 to 100 should stand here.")
-        }
-        return limit
     }
 
     private func single(_ thing: (version: Version, body: RawJSON), _ request: Request) -> Response {

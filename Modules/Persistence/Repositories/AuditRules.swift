@@ -154,7 +154,7 @@ enum AuditRules {
             """
         },
         // Focus pays what a completed session is worth, once; a ledger's id is unique, so once is what the entry says. Two
-        // end unpaid: one that a client gave the id of an older entry, and one of who can earn no more.
+        // end unpaid, and say 0: one that a client gave the id of an older entry, and one of who can earn no more.
         Rule(kind: .session) { users in
             """
             SELECT s.user_id, s.id::text AS id, CASE WHEN s.coins_awarded <> s.worth
@@ -166,8 +166,11 @@ enum AuditRules {
                 FROM focus_sessions WHERE \(sql: users.hold("user_id"))) AS s
             LEFT JOIN market_transactions t ON \(sql: users.hold("t.user_id")) AND t.user_id = s.user_id AND t.id = s.id
             LEFT JOIN user_wallet w ON \(sql: users.hold("w.user_id")) AND w.user_id = s.user_id
-            WHERE s.coins_awarded <> s.worth OR (s.coins_awarded > 0 AND t.id IS NULL
-                AND coalesce(w.earned_coins, 0) <= 9007199254740991 - s.coins_awarded)
+            WHERE CASE
+                WHEN s.coins_awarded = 0 THEN s.worth > 0 AND coalesce(w.earned_coins, 0) <= 9007199254740991 - s.worth
+                    AND (t.id IS NULL OR t.reason = 'focus_session')
+                ELSE s.coins_awarded <> s.worth
+                    OR (t.reason, t.coins_amount) IS DISTINCT FROM ('focus_session', s.coins_awarded) END
             """
         },
     ]

@@ -50,6 +50,13 @@ extension MutationResultRow {
     }
 }
 
+extension SignedMutation {
+    /// What every mutation's function takes first.
+    var arguments: SQL {
+        "\(user), \(device), \(mutation.id), \(mutation.sequence), \(mutation.name), \(fingerprint)"
+    }
+}
+
 extension Mutation.Precondition {
     /// As the functions take it: -1 for any version.
     var version: Version {

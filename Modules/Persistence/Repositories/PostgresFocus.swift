@@ -121,8 +121,8 @@ package struct PostgresFocus: FocusRepository {
             try await $0.write(
                 for: signed.user,
                 """
-                SELECT \(raw: MutationResultRow.columns) FROM focus_apply(\(signed.user), \(signed.device), \
-                \(m.id), \(m.sequence), \(m.name), \(signed.fingerprint), \(session), \(start?.mode), \
+                SELECT \(raw: MutationResultRow.columns) FROM focus_apply(\(sql: signed.arguments), \
+                \(session), \(start?.mode), \
                 \(start?.seconds)::integer, \(start?.title), \(start?.replacing), \(m.baseVersion), \
                 \(m.precondition?.version), \(m.ageMilliseconds), \(expirySeconds)::integer) AS r
                 """)

@@ -19,7 +19,7 @@ package struct PostgresMarket: MarketRepository {
             signed,
             """
             SELECT \(raw: MutationResultRow.columns) FROM market_purchase(\(sql: signed.arguments), \(order.item), \
-            \(order.quantity), \(order.expectedCost)) AS r
+            \(order.quantity), \(order.expectedCost), \(signed.mutation.precondition?.version)) AS r
             """)
     }
 
@@ -28,7 +28,7 @@ package struct PostgresMarket: MarketRepository {
             signed,
             """
             SELECT \(raw: MutationResultRow.columns) FROM market_redeem(\(sql: signed.arguments), \(order.item), \
-            \(order.quantity)) AS r
+            \(order.quantity), \(signed.mutation.precondition?.version)) AS r
             """)
     }
 
@@ -36,14 +36,18 @@ package struct PostgresMarket: MarketRepository {
         try await carryOut(
             signed,
             """
-            SELECT \(raw: MutationResultRow.columns) FROM market_refund(\(sql: signed.arguments), \(transaction)) AS r
+            SELECT \(raw: MutationResultRow.columns) FROM market_refund(\(sql: signed.arguments), \(transaction), \
+            \(signed.mutation.precondition?.version)) AS r
             """)
     }
 
     package func claim(_ signed: SignedMutation, reward: UUID) async throws -> Applied {
         try await carryOut(
             signed,
-            "SELECT \(raw: MutationResultRow.columns) FROM market_claim(\(sql: signed.arguments), \(reward)) AS r")
+            """
+            SELECT \(raw: MutationResultRow.columns) FROM market_claim(\(sql: signed.arguments), \(reward), \
+            \(signed.mutation.precondition?.version)) AS r
+            """)
     }
 
     package func write(_ signed: SignedMutation, _ change: PersonalItemChange) async throws -> Applied {
@@ -52,17 +56,12 @@ package struct PostgresMarket: MarketRepository {
             case .create: nil
             case .patch(let id), .delete(let id): id
             }
-        let match: Int64? =
-            switch signed.mutation.precondition {
-            case .exists?: -1
-            case .version(let version)?: version
-            case nil: nil
-            }
         return try await carryOut(
             signed,
             """
             SELECT \(raw: MutationResultRow.columns) FROM market_personal_write(\(sql: signed.arguments), \(item), \
-            \(change.name), \(change.cost), \(change.description), \(change.category), \(match)) AS r
+            \(change.name), \(change.cost), \(change.description), \(change.category), \
+            \(signed.mutation.precondition?.version)) AS r
             """)
     }
 
@@ -108,12 +107,5 @@ package struct PostgresMarket: MarketRepository {
         }
         return try await sync.settle(
             signed, rows, refusal: { MarketRefusal(code: $0, members: $1)?.problem })
-    }
-}
-
-extension SignedMutation {
-    /// What every mutation's function takes first.
-    fileprivate var arguments: SQL {
-        "\(user), \(device), \(mutation.id), \(mutation.sequence), \(mutation.name), \(fingerprint)"
     }
 }

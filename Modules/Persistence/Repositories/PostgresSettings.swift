@@ -72,8 +72,8 @@ package struct PostgresSettings: SettingsRepository {
             try await $0.write(
                 for: signed.user,
                 """
-                SELECT \(raw: MutationResultRow.columns) FROM settings_apply(\(signed.user), \(signed.device), \
-                \(m.id), \(m.sequence), \(m.name), \(signed.fingerprint), \(keys), \(values), \(m.baseVersion), \
+                SELECT \(raw: MutationResultRow.columns) FROM settings_apply(\(sql: signed.arguments), \
+                \(keys), \(values), \(m.baseVersion), \
                 \(m.precondition?.version)) AS r
                 """)
         }
