@@ -269,3 +269,16 @@ class TestDemo:
     def test_a_wrong_value_is_named(self, start_server: Callable[..., Server]) -> None:
         server = start_server(env={"LOCKSTEP_SEED_DEMO": "perhaps"}, wait=False)
         assert server.wait_exit() == 1 and "LOCKSTEP_SEED_DEMO is “perhaps”" in server.log()
+
+
+def test_an_id_under_which_a_user_made_something_is_refused_by_name(
+    start_server: Callable[..., Server], sign_up: Callable[..., Client], catalog: Callable[..., Any], database: Database,
+) -> None:
+    client = sign_up(start_server(env={"LOCKSTEP_SEED_DEMO": "off"}))
+    taken, free = item(1, stock_remaining=5), item(2)
+    client.expect(201, "POST", "/api/market/items", {"name": "free", "cost_coins": 0},
+                  headers={"Idempotency-Key": taken["id"]})
+    for flags in (["--dry-run"], []):
+        done = catalog([taken, free], *flags)
+        assert done.returncode == 1 and taken["id"] in done.stderr and free["id"] not in done.stderr
+    assert stored(database) == {}
