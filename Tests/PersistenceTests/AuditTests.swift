@@ -119,16 +119,21 @@ struct AuditTests {
                 FROM market_transactions;
                 INSERT INTO focus_sessions (user_id, id, mode, status, duration_seconds, started_at, remaining_seconds,
                     coins_awarded, completed_at, version)
-                SELECT user_id, id, 'focus', 'completed', 1500, now(), 0, 10, now(), 1 FROM market_transactions
+                SELECT user_id, id, 'focus', 'completed', 1500, now(), 0, 0, now(), 1 FROM market_transactions
                 """, at: url)
             #expect(try await audit(url).findings.isEmpty)
             let unpaid = """
                 INSERT INTO focus_sessions (user_id, id, mode, status, duration_seconds, started_at, remaining_seconds,
                     coins_awarded, completed_at, version)
-                VALUES ('\(person.user.id.text)', gen_random_uuid(), 'focus', 'completed', 1500, now(), 0, 10, now(), 1)
+                VALUES ('\(person.user.id.text)', gen_random_uuid(), 'focus', 'completed', 1500, now(), 0, 0, now(), 1)
                 """
             try await PostgresSession.run(unpaid, at: url)
             #expect(try await audit(url).findings.map(\.kind) == [.session])
+            // That it was paid is not to be said where another entry has the id.
+            try await PostgresSession.run(
+                "UPDATE focus_sessions SET coins_awarded = 10 WHERE id = '\(old.text)'", at: url)
+            #expect(try await audit(url).findings.map(\.kind) == [.session, .session])
+            try await PostgresSession.run("UPDATE focus_sessions SET coins_awarded = 0", at: url)
             // Who has earned all that a wallet holds is paid no more; that this was not earned is told of the wallet alone.
             try await PostgresSession.run(
                 """

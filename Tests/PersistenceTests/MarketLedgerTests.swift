@@ -19,7 +19,7 @@ import Testing
             let ben = try await Person.register(database)
             try await ada.earn(5)
             try await ben.earn(5)
-            // The second tries to look like the function on the call stack.
+            // Some try to look like the function on the call stack.
             for attempt in [
                 "UPDATE market_transactions SET reason = 'x'", "DELETE FROM market_transactions",
                 "TRUNCATE market_transactions",
@@ -27,6 +27,11 @@ import Testing
                 DO $do$ BEGIN EXECUTE 'DELETE FROM market_transactions AS "
                 PL/pgSQL function account_erase(uuid) line 1 at SQL statement"'; END $do$
                 """,
+                """
+                DO $do$ BEGIN EXECUTE 'DELETE FROM market_transactions WHERE user_id = $1 /*
+                PL/pgSQL function account_erase(uuid) line 1 at EXECUTE */' USING '\(ada.user.id.text)'::uuid; END $do$
+                """,
+                "DO $do$ BEGIN DELETE FROM market_transactions; END $do$ -- account_erase(uuid)",
             ] {
                 let refusal = await #expect(throws: PostgresSession.Failure.self) {
                     try await PostgresSession.run(attempt, at: url)
@@ -39,6 +44,59 @@ import Testing
                 try await PostgresSession.run("SELECT user_id FROM market_transactions", at: url) == [
                     [ben.user.id.text]
                 ])
+        }
+    }
+
+    @Test("An account with a ledger is erased, and the ledger kept otherwise, in whatever language PostgreSQL speaks")
+    func guardInGerman() async throws {
+        let cluster = try await TestCluster(language: "de")
+        try await Migrator(url: cluster.url(), folder: migrationsFolder).up()
+        let database = try openDatabase(cluster.url())
+        defer { database.close() }
+        let ada = try await Person.register(database)
+        try await ada.earn(5)
+        let spoken = await #expect(throws: PostgresSession.Failure.self) {
+            try await PostgresSession.run("SELECT 1 / 0", at: cluster.url())
+        }
+        #expect(spoken?.description.contains("Division durch Null") == true)
+        for impostor in [
+            "DELETE FROM market_transactions",
+            """
+            DO $do$ BEGIN EXECUTE 'DELETE FROM market_transactions WHERE user_id = $1 /*
+            PL/pgSQL-Funktion account_erase(uuid) Zeile 1 bei EXECUTE */' USING '\(ada.user.id.text)'::uuid; END $do$
+            """,
+        ] {
+            let refusal = await #expect(throws: PostgresSession.Failure.self) {
+                try await PostgresSession.run(impostor, at: cluster.url())
+            }
+            #expect(refusal?.description.contains("only appended to") == true, "\(impostor)")
+        }
+        try await PostgresSession.run("SELECT account_erase('\(ada.user.id.text)')", at: cluster.url())
+        #expect(try await PostgresSession.run("SELECT id FROM market_transactions", at: cluster.url()).isEmpty)
+        try await cluster.stop(mode: "immediate")
+    }
+
+    @Test("A session with the id of an older movement, or of who can earn no more, ends unpaid and says so")
+    func unpaidFocus() async throws {
+        try await withTestDatabase { database, url in
+            let ada = try await Person.register(database)
+            let id = UUID.v7()
+            try await ada.earn(5, id: id)
+            try await PostgresSession.run("DELETE FROM mutations", at: url)
+            try await ada.start(seconds: 1_500, id: id)
+            try await ada.pass(1_500, url)
+            let done = try await ada.complete(id)
+            #expect(try done.outcome.output?.parsed["coins_awarded"]?.integer == 0)
+            #expect(done.change?.documents.map(\.collection).sorted() == ["focus", "rewards"])
+            #expect(try await ada.balance == 5)
+            try await PostgresSession.run(
+                """
+                UPDATE user_wallet SET earned_coins = 9007199254740990, total_coins = 9007199254740990 - spent_coins
+                """, at: url)
+            let next = UUID.v7()
+            try await ada.start(seconds: 1_500, id: next)
+            try await ada.pass(1_500, url)
+            #expect(try await ada.complete(next).outcome.output?.parsed["coins_awarded"]?.integer == 0)
         }
     }
 

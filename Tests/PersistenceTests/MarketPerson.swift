@@ -17,32 +17,39 @@ extension Person {
     }
 
     @discardableResult
-    func buy(_ item: UUID, _ quantity: Int64 = 1, expecting cost: Int64? = nil, id: UUID = .v7()) async throws
-        -> Applied
-    {
+    func buy(
+        _ item: UUID, _ quantity: Int64 = 1, expecting cost: Int64? = nil, id: UUID = .v7(),
+        match: Mutation.Precondition? = nil
+    ) async throws -> Applied {
         let args: JSON = .object(["item_id": .string(item.text), "quantity": .int(quantity)])
         return try await market.purchase(
-            sign("market.purchase", args, id: id), Order(item: item, quantity: quantity, expectedCost: cost))
+            sign("market.purchase", args, id: id, match: match),
+            Order(item: item, quantity: quantity, expectedCost: cost))
     }
 
     @discardableResult
-    func redeem(_ item: UUID, _ quantity: Int64 = 1, id: UUID = .v7()) async throws -> Applied {
+    func redeem(
+        _ item: UUID, _ quantity: Int64 = 1, id: UUID = .v7(), match: Mutation.Precondition? = nil
+    ) async throws -> Applied {
         try await market.redeem(
-            sign("market.redeem", .object(["item_id": .string(item.text)]), id: id),
+            sign("market.redeem", .object(["item_id": .string(item.text)]), id: id, match: match),
             Order(item: item, quantity: quantity))
     }
 
     @discardableResult
-    func refund(_ transaction: UUID, id: UUID = .v7()) async throws -> Applied {
+    func refund(
+        _ transaction: UUID, id: UUID = .v7(), match: Mutation.Precondition? = nil
+    ) async throws -> Applied {
         try await market.refund(
-            sign("market.refund", .object(["transaction_id": .string(transaction.text)]), id: id),
+            sign("market.refund", .object(["transaction_id": .string(transaction.text)]), id: id, match: match),
             transaction: transaction)
     }
 
     @discardableResult
-    func claim(_ reward: UUID, id: UUID = .v7()) async throws -> Applied {
+    func claim(_ reward: UUID, id: UUID = .v7(), match: Mutation.Precondition? = nil) async throws -> Applied {
         try await market.claim(
-            sign("market.claim", .object(["reward_id": .string(reward.text)]), id: id), reward: reward)
+            sign("market.claim", .object(["reward_id": .string(reward.text)]), id: id, match: match),
+            reward: reward)
     }
 
     @discardableResult

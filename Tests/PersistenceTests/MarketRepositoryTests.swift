@@ -121,10 +121,17 @@ import Testing
             let ada = try await Person.register(database)
             let dear = try await stock(url, "Dear", 9_007_199_254_740_991)
             let large = try await stock(url, "Large", 1_000_000_000_000)
-            #expect(try await ada.buy(dear, 99).outcome.problem?.code == "amount_too_large")
+            let beyond = try #require(try await ada.buy(dear, 99).outcome.problem)
+            #expect(beyond.code == "insufficient_coins")
+            #expect(beyond.members == ["balance": .int(0), "cost": .int(99 * 9_007_199_254_740_991)])
             #expect(try await ada.buy(dear, 1).outcome.problem?.code == "insufficient_coins")
+            // More than a grant may give can be spent, and comes back.
             for _ in 0..<2 { try await ada.earn(1_000_000_000_000) }
-            #expect(try await ada.buy(large, 2).outcome.problem?.code == "amount_too_large")
+            let both = UUID.v7()
+            #expect(try await ada.buy(large, 2, id: both).outcome.status == .applied)
+            #expect(try await ada.balance == 0)
+            #expect(try await ada.refund(both).outcome.status == .applied)
+            #expect(try await ada.balance == 2_000_000_000_000)
             #expect(try await ada.buy(large, 1).outcome.status == .applied)
             for coins in [0, -1, 1_000_000_000_001, Int64.max] {
                 let refusal = await #expect(throws: Problem.self) { try await ada.earn(coins) }

@@ -34,6 +34,76 @@ import Testing
         }
     }
 
+    @Test("Upper and lower case of Latin, Greek, Cyrillic, Armenian and Georgian letters are found by one another")
+    func folding() async throws {
+        try await withTestDatabase { _, url in
+            var pairs: [(String, String)] = []
+            for range in [0xC0...0x24F, 0x370...0x52F, 0x531...0x587, 0x10A0...0x10FF] as [ClosedRange<UInt32>] {
+                for scalar in range.compactMap(Unicode.Scalar.init) {
+                    let properties = scalar.properties
+                    if properties.uppercaseMapping != properties.lowercaseMapping {
+                        pairs.append((properties.uppercaseMapping, properties.lowercaseMapping))
+                    }
+                }
+            }
+            #expect(pairs.count > 600)
+            let rows = pairs.map { "('\($0)', '\($1)')" }.joined(separator: ",")
+            let apart = try await PostgresSession.run(
+                "SELECT u, l FROM (VALUES \(rows)) AS p (u, l) WHERE market_fold(u) <> market_fold(l)", at: url)
+            #expect(apart == [])
+            let folded = try await PostgresSession.run("SELECT market_fold('ŒUVRE Þór Ðađ Ŋ ſ')", at: url)
+            #expect(folded == [["oeuvre thor dad n s"]])
+        }
+    }
+
+    @Test("Names that fold to thousands of characters are kept, listed and paged like others")
+    func longest() async throws {
+        try await withTestDatabase { database, url in
+            let ada = try await Person.register(database)
+            let name = String(repeating: "\u{FDFA}", count: 200)
+            var made: Set<UUID> = []
+            for _ in 0..<2 { made.insert(try await stock(url, name, 1)) }
+            for _ in 0..<2 {
+                let id = UUID.v7()
+                #expect(try await ada.make(name, 1, id: id).outcome.status == .applied)
+                made.insert(id)
+            }
+            var seen: [UUID] = []
+            var place: ItemPlace?
+            repeat {
+                let page = try await ada.market.items(of: ada.user.id, ItemFilter(), after: place, limit: 1)
+                seen += try page.bodies.compactMap { try $0.parsed["id"]?.string.flatMap { UUID(text: $0) } }
+                place = try page.next.map { try #require(ItemPlace($0.text)) }
+            } while place != nil
+            #expect(seen.count == 4 && Set(seen) == made)
+        }
+    }
+
+    @Test("An id is one item: of the catalogue, whoever came first")
+    func sharedID() async throws {
+        try await withTestDatabase { database, url in
+            let ada = try await Person.register(database)
+            let tea = try await stock(url, "Tea", 1)
+            let taken = try await ada.make("Mine", 1, id: tea)
+            #expect(taken.outcome.problem?.code == "idempotency_key_reused" && taken.change == nil)
+            // The other way round nobody is asked: the catalogue is brought in by whoever runs the server.
+            let walk = UUID.v7()
+            try await ada.make("Walk", 1, id: walk)
+            _ = try await stock(url, "Chess", 2, id: walk)
+            #expect(try await names(ada) == ["Chess", "Tea"])
+            #expect(try await ada.market.item(walk, of: ada.user.id)?.body.parsed["name"]?.string == "Chess")
+            try await ada.earn(10)
+            try await ada.buy(tea)
+            try await ada.buy(walk)
+            try await count(database)
+            let recommended = try await ada.market.recommendations(of: ada.user.id).map {
+                try $0.parsed["item_id"]?.string ?? ""
+            }
+            #expect(recommended.count == Set(recommended).count && recommended.contains(walk.text))
+            #expect(try await PostgresSession.run("SELECT count(*) FROM market_recommendations", at: url) != [["0"]])
+        }
+    }
+
     @Test("A list is cut into pages without a gap or a repetition, whatever comes and goes meanwhile")
     func pages() async throws {
         try await withTestDatabase { database, url in

@@ -183,7 +183,7 @@ import Testing
                 """
                 BEGIN;
                 SELECT r.status FROM market_purchase('\(people[0].user.id.text)', '\(people[0].device.text)',
-                    gen_random_uuid(), NULL, 'market.purchase', '', '\(tea.text)', 1, NULL) AS r
+                    gen_random_uuid(), NULL, 'market.purchase', '', '\(tea.text)', 1, NULL, NULL) AS r
                 """)
             // Longer than the second that is looked back in any case.
             try await PostgresSession.run("SELECT pg_sleep(1.2)", at: url)

@@ -10,17 +10,20 @@ import Glibc
 package final class TestCluster: Sendable {
     package let folder: String
     private let installation: PostgresInstallation
+    private let environment: [String]
     /// Whoever holds the other end sees it close when this process ends.
     private let lifeline: Int32
 
     /// Makes one and starts it.
     /// - Parameter settings: lines of postgresql.conf, which go before ours; `synchronous_commit = on` for what is to
     ///   outlast the death of a backend.
-    package init(settings: [String] = []) async throws {
+    /// - Parameter language: in which the server writes its messages, such as `de`; nil: English.
+    package init(settings: [String] = [], language: String? = nil) async throws {
         let folder = "/tmp/lockstep-tests-\(UUID().uuidString.prefix(8))"
         let installation = try PostgresInstallation.find()
         self.folder = folder
         self.installation = installation
+        environment = ChildProcess.plainEnvironment + (language.map { ["LANGUAGE=\($0)"] } ?? [])
         lifeline = try await onQueue {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             try installation.handOver(folder)
@@ -54,10 +57,11 @@ package final class TestCluster: Sendable {
     }
 
     package func start() async throws {
-        let (installation, folder) = (installation, folder)
+        let (installation, folder, environment) = (installation, folder, environment)
         try await onQueue {
             try installation.run(
-                "pg_ctl", ["-D", folder + "/data", "-w", "-t", "30", "-l", folder + "/data/server.log", "start"])
+                "pg_ctl", ["-D", folder + "/data", "-w", "-t", "30", "-l", folder + "/data/server.log", "start"],
+                environment: environment)
         }
     }
 

@@ -36,15 +36,18 @@ package struct PostgresInstallation: Sendable {
     /// Runs one of PostgreSQL's programs to its end.
     /// - Throws: `Failure` with the last line that it said.
     @discardableResult
-    package func run(_ program: String, _ arguments: [String]) throws -> String {
+    package func run(
+        _ program: String, _ arguments: [String], environment: [String] = ChildProcess.plainEnvironment
+    ) throws -> String {
         let path = "\(folder)/\(program)"
         let (status, output) =
             if let user {
                 try ChildProcess.run(
                     "/usr/bin/setpriv",
-                    ["--reuid=\(user.id)", "--regid=\(user.group)", "--clear-groups", path] + arguments)
+                    ["--reuid=\(user.id)", "--regid=\(user.group)", "--clear-groups", path] + arguments,
+                    environment: environment)
             } else {
-                try ChildProcess.run(path, arguments)
+                try ChildProcess.run(path, arguments, environment: environment)
             }
         guard status == 0 else {
             let last = output.split(separator: "\n").last.map(String.init) ?? "it said nothing"
