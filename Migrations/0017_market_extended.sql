@@ -913,3 +913,6 @@ BEGIN
     RETURN purged;
 END
 $$;
+
+-- Every user has a wallet's document now, at version 0, which no cursor of before would bring: replicas are read anew.
+UPDATE sync_shared SET epoch_seed = uuid_send(gen_random_uuid());
