@@ -4,6 +4,7 @@ import Foundation
 import Market
 import Persistence
 import Realtime
+import Sync
 
 /// `lockstep catalog`: what is for sale, by hand. Servers that run, and their devices, follow at once.
 struct CatalogCommand: AsyncParsableCommand {
@@ -34,21 +35,31 @@ struct CatalogCommand: AsyncParsableCommand {
             let catalogue = try read()
             let dryRun = dryRun
             try await withDatabase(options) { database, url in
-                let done = try await PostgresCatalogue(url: url).bring(to: catalogue, dryRun ? .dryRun : .write) {
-                    plan in
-                    for line in plan.lines { say(line) }
-                }
+                let done = try await bring(catalogue, url, dryRun: dryRun)
                 // Without it the servers would find out by themselves within 5 s.
                 if let version = done.shared {
                     try? await database.notify(HintBus.notice(shared: version, from: .v7()))
                 }
                 let plan = done.plan
+                for line in plan.lines { say(line) }
                 let end =
                     dryRun
                     ? "nothing was written" : done.shared.map { "written as version \($0)" } ?? "nothing to write"
                 say(
                     "\(plan.added.count) to add, \(plan.changed.count) to change, \(plan.withdrawn.count) to withdraw, "
                         + "\(plan.unchanged) unchanged: \(end)")
+            }
+        }
+
+        private func bring(
+            _ catalogue: Catalogue, _ url: String, dryRun: Bool
+        ) async throws -> (plan: CataloguePlan, shared: Version?) {
+            do {
+                return try await PostgresCatalogue(url: url).bring(to: catalogue, dryRun ? .dryRun : .write)
+            } catch let error as PostgresCatalogue.TakenIDs {
+                let names = error.items.map { "\($0.id.text) (\($0.name))" }.joined(separator: ", ")
+                throw StartFailure(
+                    description: "users made things of their own under these ids; give the items others: \(names)")
             }
         }
 

@@ -119,7 +119,9 @@ struct WebApp: Sendable {
         var look = Look()
         if let caller {
             async let user = accounts.user(caller.user)
-            look = try await Look(settings.settings(of: caller.user).settings)
+            async let theme = settings.setting("theme", of: caller.user)
+            async let accessibility = settings.setting("accessibility", of: caller.user)
+            look = try await Look([theme, accessibility].compactMap(\.self))
             look.email = try await user?.email ?? ""
         }
         let hint = request.headers[.prefersColorScheme]
@@ -177,9 +179,20 @@ private struct Look {
             .replacing("{{accessibility}}", with: accessibility).replacing("{{email}}", with: Self.escape(email))
     }
 
+    /// By bytes: to Swift a quote and the accent that follows it are one character, to a browser they are two.
     private static func escape(_ text: String) -> String {
-        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
-            .replacing("\"", with: "&quot;").replacing("'", with: "&#39;")
+        var bytes: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "&"): bytes += "&amp;".utf8
+            case UInt8(ascii: "<"): bytes += "&lt;".utf8
+            case UInt8(ascii: ">"): bytes += "&gt;".utf8
+            case UInt8(ascii: "\""): bytes += "&quot;".utf8
+            case UInt8(ascii: "'"): bytes += "&#39;".utf8
+            default: bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
 

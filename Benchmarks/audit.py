@@ -3,7 +3,7 @@
 The users and their ledgers are made by the market's own functions (every second entry a purchase with its row and its inventory),
 on a PostgreSQL of its own; then the audit runs, and runs again after one entry in the middle was edited.
 
-    PYTHONPATH=Tests .venv/bin/python Benchmarks/audit.py --users 2000 --entries 500
+    Benchmarks/run audit --users 2000 --entries 500
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 10,000 live sessions of as many users end within one minute, spread evenly or all at one instant; how late each was
 written is the commit's time, as PostgreSQL keeps it, less the session's end. Then one session that ends in an hour, and
-what server and database do about it. `make bench` runs it with `--jobs clockwork`; alone:
+what server and database do about it.
 
-    PYTHONPATH=Tests .venv/bin/python Benchmarks/clockwork.py --sessions 10000 --within 60
+    Benchmarks/run clockwork --sessions 10000 --within 60
 """
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+-- The documents of focus are gone without a tombstone: every replica is read anew.
+UPDATE sync_shared SET epoch_seed = uuid_send(gen_random_uuid());
 DROP FUNCTION focus_apply(
     uuid, uuid, uuid, bigint, text, bytea, uuid, text, integer, text, boolean, bigint, bigint, bigint, integer);
 DROP FUNCTION focus_stop(uuid, uuid, boolean, focus_sessions, timestamptz, mutation_result);

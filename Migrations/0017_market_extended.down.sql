@@ -1,3 +1,5 @@
+-- The documents of the market are gone without a tombstone: every replica is read anew.
+UPDATE sync_shared SET epoch_seed = uuid_send(gen_random_uuid());
 -- As 0016 left it: completing a session earns nothing.
 CREATE OR REPLACE FUNCTION focus_completed(p_user uuid, p_session uuid, p_coins bigint, p_at timestamptz, r mutation_result)
 RETURNS mutation_result LANGUAGE plpgsql AS $$

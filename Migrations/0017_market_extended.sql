@@ -26,6 +26,8 @@ CREATE FUNCTION uuid_v7(p_at timestamptz) RETURNS uuid LANGUAGE sql VOLATILE PAR
         6, 112 + get_byte(uuid_send(gen_random_uuid()), 0) % 16), 'hex')::uuid
 $$;
 
+-- What is searched is bounded as it is folded: one character may fold into eighteen.
+--
 -- The catalogue, which all users share: version is the shared sequence's number. Items are withdrawn, never deleted.
 -- name_key is what lists are sorted by. One character may fold to eighteen: cut, so that an index and a URL can hold it.
 CREATE TABLE market_items (
@@ -45,7 +47,7 @@ CREATE TABLE market_items (
     version bigint NOT NULL DEFAULT shared_advance(),
     name_key text COLLATE "C" NOT NULL GENERATED ALWAYS AS (left(market_fold(name), 200)) STORED,
     search text COLLATE "C" NOT NULL
-        GENERATED ALWAYS AS (market_fold(name || ' ' || description || ' ' || category)) STORED,
+        GENERATED ALWAYS AS (left(market_fold(name || ' ' || category || ' ' || description), 2500)) STORED,
     CONSTRAINT market_items_pkey PRIMARY KEY (id),
     CONSTRAINT market_items_name CHECK (length(name) BETWEEN 1 AND 200),
     CONSTRAINT market_items_category CHECK (length(category) BETWEEN 1 AND 100),
@@ -82,7 +84,7 @@ CREATE TABLE market_personal_items (
     deleted_at timestamptz,
     name_key text COLLATE "C" NOT NULL GENERATED ALWAYS AS (left(market_fold(name), 200)) STORED,
     search text COLLATE "C" NOT NULL
-        GENERATED ALWAYS AS (market_fold(name || ' ' || description || ' ' || category)) STORED,
+        GENERATED ALWAYS AS (left(market_fold(name || ' ' || category || ' ' || description), 2500)) STORED,
     CONSTRAINT market_personal_items_pkey PRIMARY KEY (user_id, id),
     CONSTRAINT market_personal_items_name CHECK (length(name) BETWEEN 1 AND 200),
     CONSTRAINT market_personal_items_category CHECK (length(category) BETWEEN 1 AND 100),
@@ -911,3 +913,6 @@ BEGIN
     RETURN purged;
 END
 $$;
+
+-- Every user has a wallet's document now, at version 0, which no cursor of before would bring: replicas are read anew.
+UPDATE sync_shared SET epoch_seed = uuid_send(gen_random_uuid());

@@ -45,6 +45,14 @@ def own_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 
 @pytest.fixture
+def talkative() -> Iterator[Cluster]:
+    """A PostgreSQL of this test's own that logs every statement, each line behind its application's name."""
+    cluster = Cluster(settings=["log_statement = 'all'", "log_line_prefix = '%a|'"])
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture
 def database(cluster: Cluster) -> Iterator[Database]:
     """An empty database of this test's own in the shared cluster."""
     database = cluster.database()
@@ -87,13 +95,19 @@ def server(start_server: Callable[..., Server]) -> Server:
 
 
 @pytest.fixture(scope="session")
-def shared_server(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests that need no more than users of their own: nothing to start, so they are quick."""
+def shared_database(cluster: Cluster) -> Iterator[Database]:
+    """The shared server's, for a look at what is stored without asking the server."""
     database = cluster.database()
-    server = Server(tmp_path_factory.mktemp("shared-server"), database.url).start()
+    yield database
+    database.drop()
+
+
+@pytest.fixture(scope="session")
+def shared_server(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that need no more than users of their own: nothing to start, so they are quick."""
+    server = Server(tmp_path_factory.mktemp("shared-server"), shared_database.url).start()
     yield server
     _finish([server])
-    database.drop()
 
 
 @pytest.fixture

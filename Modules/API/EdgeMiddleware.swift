@@ -44,7 +44,7 @@ package struct EdgeMiddleware: RouterMiddleware {
         case let error as any HTTPResponseError where error.status == .notFound:
             // The router says so too when the address is known and the method is not.
             let allowed = table.methods(at: request.uri.path)
-            return allowed.isEmpty ? .notFound : .methodNotAllowed(allowed)
+            return allowed.isEmpty || allowed.contains(request.method.rawValue) ? .notFound : .methodNotAllowed(allowed)
         case let error as any HTTPResponseError where error.status == .contentTooLarge:
             return .payloadTooLarge("The body is larger than this call takes.")
         case let error as any HTTPResponseError where error.status.kind == .clientError:

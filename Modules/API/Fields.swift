@@ -99,7 +99,15 @@ package struct Fields {
 extension String {
     /// As a reference token of RFC 6901.
     package var escapedForPointer: String {
-        replacing("~", with: "~0").replacing("/", with: "~1")
+        // By bytes: a character may be a slash and what combines with it.
+        String(
+            decoding: utf8.flatMap { byte -> [UInt8] in
+                switch byte {
+                case UInt8(ascii: "~"): Array("~0".utf8)
+                case UInt8(ascii: "/"): Array("~1".utf8)
+                default: [byte]
+                }
+            }, as: UTF8.self)
     }
 }
 

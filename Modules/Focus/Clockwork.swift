@@ -7,15 +7,15 @@ package import Sync
 import Synchronization
 
 /// Ends sessions at their time with nobody connected. It sleeps until the next end, and looks again when something was
-/// said about a session; besides it looks every 30 s while a session is live and every 5 minutes while none is, in case
-/// it missed something. Any number of processes may run one: each due session is decided once, under its user's lock.
+/// said about a session; besides it looks every 5 s, in case nothing was said because the process that should have was
+/// killed, or the database's clock was set. A look is the least end in two small indexes. Any number of processes may run
+/// one: each due session is decided once, under its user's lock.
 package final class Clockwork: Service {
     /// How many due users are looked up at once, and how many of them are settled side by side.
     private static let batch = 500
     private static let parallel = 8
-    /// The longest sleep, with a live session and without one; how soon it looks again at the earliest; how soon after another process's hint.
-    private static let longest: Duration = .seconds(30)
-    private static let longestIdle: Duration = .seconds(300)
+    /// The longest sleep; how soon it looks again at the earliest; how soon after another process's hint.
+    private static let longest: Duration = .seconds(5)
     private static let shortest: Duration = .milliseconds(20)
     private static let afterHint: TimeAmount = .milliseconds(500)
     /// How often this machine's clock is compared with its stopwatch, and by how much it must have been set to count.
@@ -29,6 +29,8 @@ package final class Clockwork: Service {
     private let wakes: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
     private let hinted = Atomic(false)
+    /// Whether the last look failed: only a change of that is worth a warning.
+    private let failing = Atomic(false)
 
     /// - Parameter loop: keeps the alarm.
     package init(repository: any FocusRepository, feed: ChangeFeed, loop: any EventLoop, logger: Logger) {
@@ -88,13 +90,15 @@ package final class Clockwork: Service {
         do {
             let due = try await repository.due(limit: Self.batch)
             guard !due.users.isEmpty else {
-                return due.next.map { min(max($0, .zero), Self.longest) } ?? Self.longestIdle
+                worked()
+                return min(max(due.next ?? Self.longest, .zero), Self.longest)
             }
             // Processes that found the same ones begin with different ones.
             let failures = await settleAll(due.users.shuffled())
+            if failures == 0 { worked() }
             return failures == 0 ? .zero : .seconds(1)
         } catch {
-            logger.debug("What is due could not be looked up", metadata: ["error": "\(error)"])
+            failed("What is due could not be looked up", error)
             return .seconds(1)
         }
     }
@@ -110,7 +114,7 @@ package final class Clockwork: Service {
                         try await self.settle(user)
                         return true
                     } catch {
-                        self.logger.warning("A due session could not be ended yet", metadata: ["error": "\(error)"])
+                        self.failed("A due session could not be ended yet", error)
                         return false
                     }
                 }
@@ -118,6 +122,18 @@ package final class Clockwork: Service {
             for await done in group where !done { failures += 1 }
             return failures
         }
+    }
+
+    private func failed(_ what: Logger.Message, _ error: any Error) {
+        logger.debug(what, metadata: ["error": "\(error)"])
+        guard !failing.exchange(true, ordering: .relaxed) else { return }
+        logger.warning(
+            "Sessions cannot be ended at their time; it is tried each second", metadata: ["error": "\(error)"])
+    }
+
+    private func worked() {
+        guard failing.exchange(false, ordering: .relaxed) else { return }
+        logger.info("Sessions are ended at their time again")
     }
 
     /// A wall clock that is set makes sessions due earlier or later than the stopwatch of the sleep knows.

@@ -97,10 +97,12 @@ package struct ItemPlace: Sendable, Equatable {
         guard text.utf8.count <= 2_048 else { return nil }
         var base64 = String(text).replacing("-", with: "+").replacing("_", with: "/")
         while base64.utf8.count % 4 != 0 { base64 += "=" }
-        guard let bytes = Data(base64Encoded: base64), let whole = String(validating: bytes, as: UTF8.self),
-            let id = UUID(text: whole.prefix(36)), !whole.utf8.contains(0)
+        // By bytes: a name may begin with what joins the last character of the id.
+        guard let bytes = Data(base64Encoded: base64), bytes.count >= 36, !bytes.contains(0),
+            let head = String(validating: bytes.prefix(36), as: UTF8.self), let id = UUID(text: head),
+            let nameKey = String(validating: bytes.dropFirst(36), as: UTF8.self)
         else { return nil }
-        self.init(nameKey: String(whole.dropFirst(36)), id: id)
+        self.init(nameKey: nameKey, id: id)
         guard self.text == text else { return nil }
     }
 }

@@ -61,6 +61,9 @@ package struct MarketRoutes: Sendable {
                 throw Problem.invalidQuery("q", "At most 200 characters should stand here.")
             }
             filter.words = text.split(whereSeparator: \.isWhitespace).map(String.init)
+            guard filter.words.count <= 8 else {
+                throw Problem.invalidQuery("q", "At most 8 words should stand here.")
+            }
         }
         let place = try query["after"].map { text throws(Problem) in
             guard let place = ItemPlace(text) else {

@@ -1,4 +1,5 @@
 import API
+import TestSupport
 import Testing
 
 @Suite("JSON keeps every value or refuses it")
@@ -72,14 +73,14 @@ struct JSONTests {
         "What was parsed and written is the same when it is parsed again, for a thousand random values",
         arguments: 0..<8)
     func roundTrip(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<125 {
             let value = Self.random(&random, depth: 4)
             #expect(try JSON(parsing: RawJSON(value).utf8) == value)
         }
     }
 
-    private static func random(_ random: inout SplitMix, depth: Int) -> JSON {
+    private static func random(_ random: inout SeededGenerator, depth: Int) -> JSON {
         switch Int.random(in: 0...(depth > 0 ? 6 : 4), using: &random) {
         case 0: return .null
         case 1: return .bool(.random(using: &random))
@@ -99,18 +100,5 @@ struct JSONTests {
             }
             return .object(members)
         }
-    }
-}
-
-/// A generator with a seed, so that a failure can be run again.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import httpx
 import pytest
 
 from harness import Client, Database, Server, documents, eventually, lockstep
+from harness.server import binary, environment
 
 DEMO = Path(__file__).resolve().parents[2] / "Catalog" / "demo.json"
 
@@ -76,6 +78,31 @@ def test_a_dry_run_says_the_same_and_writes_nothing(catalog: Callable[..., Any],
     assert dry.returncode == 0 and dry.stdout.endswith("1 to add, 0 to change, 0 to withdraw, 0 unchanged: nothing was written\n")
     assert stored(database) == {} and shared_head(database) == head
     assert catalog([item(1)]).stdout.splitlines()[0] == dry.stdout.splitlines()[0]
+
+
+def test_a_dry_run_waits_for_nobody(catalog: Callable[..., Any], database: Database) -> None:
+    with database.connect(autocommit=False) as purchase:
+        purchase.execute("SELECT version FROM sync_shared FOR NO KEY UPDATE")
+        assert catalog([item(1)], "--dry-run").returncode == 0
+
+
+def test_nobody_waits_for_who_reads_what_an_import_says(catalog: Callable[..., Any], database: Database, tmp_path: Path) -> None:
+    """`| less`: more than a pipe holds is said, and nobody reads on."""
+    file = tmp_path / "many.json"
+    file.write_text(json.dumps([item(number, name="n" * 200) for number in range(1_000)]))
+    command = subprocess.Popen(
+        [binary(), "catalog", "import", str(file)], env=environment({"DATABASE_URL": database.url}), stdout=subprocess.PIPE)
+    assert command.stdout is not None
+    try:
+        # The first line is out, so the pipe is about to be full.
+        assert command.stdout.read(1) == b"a"
+        with database.connect(autocommit=False) as purchase:
+            purchase.execute("SELECT version FROM sync_shared FOR NO KEY UPDATE NOWAIT")
+        assert database.value("SELECT count(*) FROM market_items") == 1_000
+        assert command.poll() is None, "it still waits to be read"
+    finally:
+        said, _ = command.communicate()
+    assert command.returncode == 0 and said.splitlines()[-1].startswith(b"1000 to add")
 
 
 def test_stock_stays_as_it_is_unless_the_file_says_it(catalog: Callable[..., Any], database: Database) -> None:
@@ -242,3 +269,16 @@ class TestDemo:
     def test_a_wrong_value_is_named(self, start_server: Callable[..., Server]) -> None:
         server = start_server(env={"LOCKSTEP_SEED_DEMO": "perhaps"}, wait=False)
         assert server.wait_exit() == 1 and "LOCKSTEP_SEED_DEMO is “perhaps”" in server.log()
+
+
+def test_an_id_under_which_a_user_made_something_is_refused_by_name(
+    start_server: Callable[..., Server], sign_up: Callable[..., Client], catalog: Callable[..., Any], database: Database,
+) -> None:
+    client = sign_up(start_server(env={"LOCKSTEP_SEED_DEMO": "off"}))
+    taken, free = item(1, stock_remaining=5), item(2)
+    client.expect(201, "POST", "/api/market/items", {"name": "free", "cost_coins": 0},
+                  headers={"Idempotency-Key": taken["id"]})
+    for flags in (["--dry-run"], []):
+        done = catalog([taken, free], *flags)
+        assert done.returncode == 1 and taken["id"] in done.stderr and free["id"] not in done.stderr
+    assert stored(database) == {}

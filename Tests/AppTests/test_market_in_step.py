@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from harness import Client, documents, mutation
+from harness import Client, Cluster, Server, documents, mutation
 from harness.shop import Shop, buy, code, wallet
 
 
@@ -67,15 +67,22 @@ class TestRewards:
         user.pull()
         assert self.rewards(user) == ["daily_login"] * 2
 
-    def test_ordinary_polls_ask_nothing(self, shop: Shop, sign_up: Callable[..., Client]) -> None:
-        user = sign_up(shop.server)
+    def test_ordinary_polls_ask_nothing(
+        self, talkative: Cluster, start_server: Callable[..., Server], sign_up: Callable[..., Client],
+    ) -> None:
+        def asked() -> int:
+            return talkative.log_path.read_text(errors="replace").count("FROM market_arrival(")
+
+        user = sign_up(start_server(talkative.database()))
+        assert asked() == 0
         cursor = user.pull()["cursor"]
-        calls = "SELECT coalesce(sum(calls), 0)::int FROM pg_stat_user_functions WHERE funcname = 'market_arrival'"
-        shop.database.rows("ALTER DATABASE " + shop.database.name + " SET track_functions = 'all'")
-        before = shop.database.value(calls)
+        assert asked() == 1, "the first sync of the day asks, and the log shows it"
         for _ in range(50):
-            user.poll(cursor)
-        assert shop.database.value(calls) == before
+            assert user.poll(cursor).status_code == 304
+        assert asked() == 1
+        user.set("time_zone", "Pacific/Kiritimati")
+        user.pull()
+        assert asked() == 2, "the log still shows it"
 
 
 class TestPush:

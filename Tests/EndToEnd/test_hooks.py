@@ -121,9 +121,11 @@ def test_the_hook_does_not_render_for_what_it_does_not_show(react: Page) -> None
     shown(react, ["system", False, False, None, None])
     before = react.evaluate("renders.both")
     assert react.evaluate("hook === [...renders.snapshots].at(-1)")
-    # The wallet's reward of the day, presence, pings: changes of the replica, and none of a setting.
-    react.evaluate("dispatchEvent(new Event('online'))")
-    react.wait_for_timeout(300)
+    # A session is begun and confirmed: changes of the replica, and none of a setting.
+    begun = react.evaluate("client.mutate('focus.start', { duration_seconds: 600 }).then((it) => it.status)")
+    assert begun == "applied" and react.evaluate("client.read('focus', 'active').duration_seconds") == 600
+    # What React had to render for that it has rendered two frames later.
+    react.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
     assert react.evaluate("renders.both") == before
 
 

@@ -6,7 +6,6 @@ import datetime
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -54,7 +53,8 @@ def test_a_session_that_ended_while_no_server_ran_ended_at_its_time(
     client = sign_up(server)
     made = start(client, duration_seconds=1)
     server.kill()
-    time.sleep(1.2)
+    eventually(
+        lambda: timed.value("SELECT clock_timestamp() > ends_at FROM focus_sessions WHERE id = %s", [made["id"]]), what="its end")
     server.start()
     eventually(lambda: stored(timed, made["id"])["status"] == "completed", within=5, what="completed by the clockwork")
     assert session(client, made["id"])["completed_at"] == made["ends_at"]
@@ -65,9 +65,10 @@ def test_another_process_ends_what_a_killed_one_had_started_within_a_second(
 ) -> None:
     one, other = start_server(timed), start_server(timed)
     client = sign_up(one)
-    made = start(client, duration_seconds=3)
+    # Longer than the other sleeps: even if the hint of the start died with its process, it looks before the end.
+    made = start(client, duration_seconds=6)
     one.kill()
-    eventually(lambda: stored(timed, made["id"])["status"] == "completed", within=8, what="completed by the other")
+    eventually(lambda: stored(timed, made["id"])["status"] == "completed", within=12, what="completed by the other")
     row = stored(timed, made["id"])
     assert row["completed_at"] == row["ends_at"]
     assert row["written"] - row["ends_at"] < datetime.timedelta(seconds=1)
@@ -109,6 +110,20 @@ def test_a_device_and_the_clockwork_at_the_same_instant_end_it_once(
     for thread in threads:
         thread.join(10)
     assert answers[-1] == 200 and stored(timed, made["id"])["version"] == 2
+
+
+def test_while_the_database_is_away_one_warning_says_that_sessions_do_not_end(
+    start_server: Callable[..., Server], sign_up: Callable[..., Client], own_cluster: Cluster,
+) -> None:
+    database = own_cluster.database()
+    server = start_server(database, env={"LOCKSTEP_LOG_LEVEL": "debug"})
+    made = start(sign_up(server), duration_seconds=2)
+    own_cluster.stop()
+    eventually(lambda: server.log().count("What is due could not be looked up") >= 2, within=30, what="several failed looks")
+    own_cluster.start()
+    eventually(lambda: "Sessions are ended at their time again" in server.log(), within=20, what="word that it works again")
+    assert server.log().count("Sessions cannot be ended at their time") == 1
+    assert database.value("SELECT status FROM focus_sessions WHERE id = %s", [made["id"]]) == "completed"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from harness.storm import Storm
 
 
 def test_the_books_balance_after_fifty_clients_and_two_kills(server: Server, database: Database) -> None:
-    """2,000 random operations; `Benchmarks/storm` is the same with 100,000 and five kills."""
+    """2,000 random operations; `Benchmarks/run storm` is the same with 100,000 and five kills."""
     storm = Storm(server, database, operations=2_000, kills=2)
     seconds = storm.run()
     assert storm.repeats > 0, "no kill hit an operation under way"

@@ -1,20 +1,8 @@
 import API
+import TestSupport
 import Testing
 
 @testable import Focus
-
-/// Numbers that a seed gives again.
-private struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
 
 @Suite struct FocusSessionTests {
     private let start = Timestamp(microseconds: 1_800_000_000_000_000)
@@ -112,7 +100,7 @@ private struct Seeded: RandomNumberGenerator {
 
     @Test("Over 20,000 random histories focused time is never negative and never exceeds wall time", arguments: 0..<8)
     func histories(seed: UInt64) {
-        var random = Seeded(state: seed)
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<2_500 {
             let duration = Int64.random(in: 1...14_400, using: &random)
             var session = session(.focus, duration)

@@ -18,7 +18,7 @@ import Testing
 
     @Test("Random offline histories end as the rules say, with focused time within wall time", arguments: 0..<12)
     func histories(seed: UInt64) async throws {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         // Whole minutes: the test's own milliseconds decide nothing.
         let histories = (0..<8).map { _ in
             (
@@ -181,18 +181,5 @@ import Testing
             SELECT '\(person.user.id.text)', gen_random_uuid(), 'focus', 'completed', 1500, t - interval '25 minutes', t,
                 0, 10, t, 1 FROM (SELECT \(completed)) AS c (t)
             """, at: url)
-    }
-}
-
-/// Numbers that a seed gives again.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -233,6 +233,21 @@ import Testing
         }
     }
 
+    @Test("A lost change whose answer was forgotten is refused under its id, not failed on for ever")
+    func forgottenConflict() async throws {
+        try await withTestDatabase { database, url in
+            let ada = try await Person.register(database)
+            let phone = try await ada.onAnotherDevice()
+            try await ada.start()
+            try await phone.pause()
+            let id = UUID.v7()
+            #expect(try await ada.pause(id: id, base: 1).outcome.status == .conflict)
+            try await PostgresSession.run("DELETE FROM mutations", at: url)
+            await #expect(throws: Problem.keyReused) { try await ada.pause(id: id, base: 1) }
+            #expect(try await ada.sync.conflicts(of: ada.user.id).map(\.id) == [id])
+        }
+    }
+
     @Test("If-Match holds a change to the version that its sender saw")
     func preconditions() async throws {
         try await withTestDatabase { database, _ in

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import TestSupport
 import Testing
 
 @testable import Persistence
@@ -99,7 +100,7 @@ import Testing
 
     @Test("Order within a user holds through every way of waiting", arguments: 1...20)
     func orderHolds(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         let users = [ada, ben, eve]
         var pool = pool([.write, .write], depth: 3, mostWaiting: 300)
         var owner: [Int: UUID] = [:]
@@ -188,18 +189,5 @@ import Testing
         #expect(pool.close() == [.refuse(query: 2), .refuse(query: 3), .refuse(query: 5)])
         #expect(pool.inFlightCount == 2)
         #expect(pool.answered(0).query == 1)
-    }
-}
-
-/// A small generator with a seed, so that a failure can be seen again.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -54,10 +54,11 @@ import Testing
     }
 
     /// Buys at random, and takes every fourth purchase back.
-    private func trade(_ person: Person, _ shelf: [UUID], _ times: Int) async throws {
+    private func trade(_ person: Person, _ shelf: [UUID], _ times: Int, seed: Int) async throws {
+        var random = SeededGenerator(seed: UInt64(seed))
         for turn in 1...times {
             let id = UUID.v7()
-            guard let item = shelf.randomElement() else { return }
+            guard let item = shelf.randomElement(using: &random) else { return }
             try await person.buy(item, id: id)
             if turn % 4 == 0 { try await person.refund(id) }
         }
@@ -67,9 +68,16 @@ import Testing
     func again() async throws {
         try await withTestDatabase { database, url in
             let shelf = try await shelf(url, 8)
-            for person in try await crowd(database, 5) { try await trade(person, shelf, 12) }
+            let people = try await crowd(database, 5)
+            for (seed, person) in people.enumerated() { try await trade(person, shelf, 12, seed: seed) }
             try await count(database, atMost: 7)
             #expect(try await differences(url) == [])
+            // The first time it changes what is owned, the second time only how much it is wanted.
+            for _ in 1...2 {
+                for person in people { try await person.buy(shelf[0]) }
+                try await count(database, atMost: 7)
+                #expect(try await differences(url) == [])
+            }
             let before = try await PostgresSession.run(
                 "SELECT item_id, users, heat FROM recommendation_items ORDER BY 1", at: url)
             // From the beginning, as after a loss of the place.
@@ -89,7 +97,7 @@ import Testing
         try await withTestDatabase { database, url in
             let shelf = try await shelf(url, 8)
             let people = try await crowd(database, 9)
-            for person in people { try await trade(person, shelf, 6) }
+            for (seed, person) in people.enumerated() { try await trade(person, shelf, 6, seed: seed) }
             try await PostgresSession.run(
                 """
                 UPDATE user_market_purchases SET purchased_at = purchased_at - interval '1 year', refunded_at = NULL
@@ -136,7 +144,9 @@ import Testing
                     }
                 }
                 try await withThrowingTaskGroup { buyers in
-                    for person in people { buyers.addTask { try await self.trade(person, shelf, 40) } }
+                    for (seed, person) in people.enumerated() {
+                        buyers.addTask { try await self.trade(person, shelf, 40, seed: seed) }
+                    }
                     try await buyers.waitForAll()
                 }
                 group.cancelAll()

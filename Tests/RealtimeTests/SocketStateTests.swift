@@ -2,6 +2,7 @@ import API
 import Foundation
 import NIOCore
 import Sync
+import TestSupport
 import Testing
 
 @testable import Realtime
@@ -119,7 +120,7 @@ struct SocketStateTests {
 
     @Test("Whatever happens in whatever order, frames follow one another and end at the head", arguments: 0..<200)
     func simulation(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         var state = SocketState()
         var client: Version?
         var head: Version = 0
@@ -182,18 +183,5 @@ struct SocketStateTests {
         perform(state.hinted(user: head))
         while !pulls.isEmpty { answerPull() }
         #expect(client == head, "seed \(seed)")
-    }
-}
-
-/// A generator with a seed, so that a failure can be run again.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

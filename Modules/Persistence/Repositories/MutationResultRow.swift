@@ -139,6 +139,9 @@ extension Database {
             return try await body(self)
         } catch let error as DatabaseError where error.isUnavailable {
             throw Problem.unavailable()
+        } catch let error as DatabaseError where error.constraint == "sync_conflicts_pkey" {
+            // The answer under this id was forgotten after 30 days, the change that was lost under it is kept for 90.
+            throw Problem.keyReused
         } catch let error as DatabaseError where error.sqlState == "22003" {
             throw Problem.invalidBody("A number is larger than can be kept.")
         } catch let error as DatabaseError where error.sqlState == "22021" {

@@ -10,7 +10,13 @@ package struct PostgresCatalogue: Sendable {
         case write
         /// Only where there is no item at all.
         case writeIfEmpty
+        /// Reads without a lock: it may be about what is sold at this moment.
         case dryRun
+    }
+
+    /// Users made rewards for themselves under these ids, or bought such: what they own must not become something else.
+    package struct TakenIDs: Error, Sendable {
+        package let items: [CatalogueItem]
     }
 
     private let url: String
@@ -19,24 +25,33 @@ package struct PostgresCatalogue: Sendable {
         self.url = url
     }
 
-    /// - Parameter show: is told before anything is written.
+    /// Nobody is told anything meanwhile: whoever reads it may be slow, and purchases would wait for him.
+    /// - Throws: `TakenIDs`; where an empty catalogue is filled those are left out instead.
     /// - Returns: what was (or would be) done, and the shared version at which it stands; nil: nothing was written.
     package func bring(
-        to catalogue: Catalogue, _ mode: Mode, show: @escaping @Sendable (CataloguePlan) -> Void = { _ in }
+        to catalogue: Catalogue, _ mode: Mode
     ) async throws -> (plan: CataloguePlan, shared: Version?) {
         try await onThread {
             let connection = try DirectConnection(url: url)
+            if mode == .dryRun {
+                let plan = CataloguePlan(from: try Self.stored(connection), to: catalogue)
+                let taken = try Self.taken(plan.added, connection)
+                guard taken.isEmpty else { throw TakenIDs(items: taken) }
+                return (plan, nil)
+            }
             // Left open by an error, the transaction ends with its connection.
             try connection.execute(script: "BEGIN; SET LOCAL lock_timeout = '20s'")
             // Stock moves only under this lock, so what is read behind it stays so until the end.
             try connection.query("SELECT version FROM sync_shared FOR NO KEY UPDATE")
             let stored = try Self.stored(connection)
             let plan = CataloguePlan(from: stored, to: catalogue)
-            show(plan)
-            if plan.isEmpty || mode == .dryRun || (mode == .writeIfEmpty && !stored.isEmpty) { return (plan, nil) }
+            if plan.isEmpty || (mode == .writeIfEmpty && !stored.isEmpty) { return (plan, nil) }
+            let taken = try Self.taken(plan.added, connection)
+            guard taken.isEmpty || mode == .writeIfEmpty else { throw TakenIDs(items: taken) }
+            let added = plan.added.filter { item in !taken.contains { $0.id == item.id } }
             let row = try connection.query("SELECT shared_advance() AS version").first
             guard let version = try row?.decode("version", as: Version.self) else { throw Problem.internalError }
-            try Self.write(plan.added + plan.changed.map(\.item), at: version, connection)
+            try Self.write(added + plan.changed.map(\.item), at: version, connection)
             try connection.query(
                 """
                 UPDATE market_items SET available = false, version = \(version) WHERE id = ANY (\(plan.withdrawn.map(\.id)))
@@ -44,6 +59,18 @@ package struct PostgresCatalogue: Sendable {
             try connection.execute(script: "COMMIT")
             return (plan, version)
         }
+    }
+
+    /// Those of these new items whose ids are users' own.
+    private static func taken(_ items: [CatalogueItem], _ connection: DirectConnection) throws -> [CatalogueItem] {
+        let ids = items.map(\.id)
+        let rows = try connection.query(
+            """
+            SELECT id FROM market_personal_items WHERE id = ANY (\(ids))
+            UNION SELECT item_id FROM user_inventory WHERE item_id = ANY (\(ids))
+            """)
+        let found = Set(try rows.map { try $0.decode("id", as: UUID.self) })
+        return items.filter { found.contains($0.id) }
     }
 
     private static func write(

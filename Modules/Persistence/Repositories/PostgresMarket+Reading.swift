@@ -109,11 +109,12 @@ extension PostgresMarket {
 
     private static func list(_ user: UUID, _ filter: ItemFilter, after place: ItemPlace?, limit: Int) -> SQL {
         """
+        WITH folded AS MATERIALIZED (SELECT market_fold(w) AS word FROM unnest(\(filter.words)) AS w)
         SELECT i.id, i.name_key, i.body FROM market_items_of(\(user)) i
         WHERE i.available
             AND (\(filter.category) IS NULL OR i.category = \(filter.category))
             AND (\(filter.rarity?.rawValue) IS NULL OR i.rarity = \(filter.rarity?.rawValue))
-            AND NOT EXISTS (SELECT FROM unnest(\(filter.words)) w WHERE strpos(i.search, market_fold(w)) = 0)
+            AND NOT EXISTS (SELECT FROM folded WHERE strpos(i.search, folded.word) = 0)
             AND (\(place?.id) IS NULL OR (i.name_key, i.id) > (\(place?.nameKey) COLLATE "C", \(place?.id)))
         ORDER BY i.name_key, i.id LIMIT \(limit)
         """
