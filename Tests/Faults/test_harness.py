@@ -92,8 +92,8 @@ def test_a_cut_resets_connections_and_a_refusing_proxy_takes_none(echo: int, pro
         with pytest.raises(ConnectionResetError):
             connection.recv(1)
     proxy.refuse()
-    # Whether the reset is met when writing or when reading is chance.
-    with dial(proxy) as connection, pytest.raises((ConnectionResetError, BrokenPipeError)):
+    # Whether the reset is met when connecting, writing or reading is chance.
+    with pytest.raises((ConnectionResetError, BrokenPipeError)), dial(proxy) as connection:
         said_back(connection, b"?")
     proxy.accept()
     with dial(proxy) as connection:
