@@ -1,4 +1,5 @@
 package import API
+import Crypto
 package import FoundationEssentials
 
 /// An item of the catalogue as whoever runs the server writes it.
@@ -140,12 +141,12 @@ extension CatalogueItem {
                 fields.fault(name, "There is no such member.")
             }
         }
-        let id = fields["id"]?.string.flatMap { UUID(text: $0) }
+        let name = fields.string("name", length: PersonalItemChange.nameLength)
+        let id = fields["id"] == nil ? Self.id(named: name) : fields["id"]?.string.flatMap { UUID(text: $0) }
         if id == nil {
             let advice = "a UUID should stand here, the same in every file; a new item may take \(UUID.v7().text)."
             fields.fault("id", advice)
         }
-        let name = fields.string("name", length: PersonalItemChange.nameLength)
         let category = fields.string("category", length: PersonalItemChange.categoryLength)
         for (member, text) in [("name", name), ("category", category)] where !text.isEmpty {
             if text.allSatisfy(\.isWhitespace) { fields.fault(member, "More than blanks should stand here.") }
@@ -181,6 +182,17 @@ extension CatalogueItem {
         stock = pieces.map { .pieces($0) } ?? (fields["stock_remaining"] == .null ? .unlimited : .asItIs)
         mostPerUser = fields.optionalInteger("max_per_user", in: 1...Coins.most)
         try fields.check()
+    }
+}
+
+extension CatalogueItem {
+    /// The id of an item whose file leaves it out: version 8 of RFC 9562, from its name, so that the next file with that
+    /// name means the same item. Renamed it is another one.
+    private static func id(named name: String) -> UUID {
+        var bytes = Array(SHA256.hash(data: Array("catalogue item\n\(name)".utf8)).prefix(16))
+        bytes[6] = 0x80 | bytes[6] & 0x0F
+        bytes[8] = 0x80 | bytes[8] & 0x3F
+        return bytes.withUnsafeBytes { UUID(uuid: $0.loadUnaligned(as: uuid_t.self)) }
     }
 }
 

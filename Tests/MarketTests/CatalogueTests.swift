@@ -52,6 +52,16 @@ struct CatalogueTests {
         #expect(faults("[1,\n\n")[0].hasPrefix("line 3: column 1: "))
     }
 
+    @Test("An item without an id has the one of its name, the same in every file")
+    func namedIDs() throws {
+        let file = #"[{"name":"Tea","cost_coins":5,"category":"c"},{"name":"tea","cost_coins":5,"category":"c"}]"#
+        let ids = try catalogue(file).items.map(\.id)
+        #expect(try catalogue(file).items.map(\.id) == ids && ids[0] != ids[1])
+        #expect(ids[0].text.dropFirst(14).first == "8")
+        let twice = #"[{"name":"Tea","cost_coins":5,"category":"c"},{"name":"Tea","cost_coins":6,"category":"c"}]"#
+        #expect(faults(twice) == ["line 1: item 2 has the id of item 1"])
+    }
+
     @Test("Two items with one id are told with both their numbers")
     func duplicates() {
         #expect(faults("[\(item(1)),\n\(item(2)),\n\(item(1))]") == ["line 3: item 3 has the id of item 1"])
