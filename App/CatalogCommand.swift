@@ -17,8 +17,9 @@ struct CatalogCommand: AsyncParsableCommand {
             abstract: "Adds, changes and withdraws items until the catalogue is what the file says.",
             discussion: """
                 The file is a JSON array of items, or an object whose `items` is one; an item has the members of the API. \
-                `id` (a UUID, the same in every file), `name`, `cost_coins` and `category` must be there; what is left \
-                out is as with a new item, but stock_remaining, which stays as it is. An item that the file does not \
+                `name`, `cost_coins` and `category` must be there; `id` is a UUID, the same in every file, and made from \
+                the name where it is left out; what else is left out is as with a new item, but stock_remaining, which \
+                stays as it is. An item that the file does not \
                 name is withdrawn (available: false), never deleted. Everything is checked before anything is changed, \
                 and all is changed at once or nothing.
                 """)

@@ -30,6 +30,10 @@ struct Lockstep: AsyncParsableCommand {
             leave(saying: failure.description)
         } catch let failure as StartFailure {
             leave(saying: failure.description)
+        } catch let failure as DatabaseError where failure.isUnavailable {
+            leave(
+                saying: "the database of DATABASE_URL cannot be reached: \(failure.message); start it, or unset "
+                    + "DATABASE_URL to use a private PostgreSQL")
         } catch let failure as DatabaseError {
             leave(saying: "the database refused: \(failure.message)")
         } catch {

@@ -105,7 +105,11 @@ package struct Catalogue: Sendable, Equatable {
             do throws(Problem) {
                 let item = try CatalogueItem(reading: element)
                 if let first = firsts.updateValue(index, forKey: item.id) {
-                    faults.append(Fault(line: line, what: "item \(index + 1) has the id of item \(first + 1)"))
+                    let what =
+                        element["id"] == nil
+                        ? "has the name of item \(first + 1) and no id; give one of them an id"
+                        : "has the id of item \(first + 1)"
+                    faults.append(Fault(line: line, what: "item \(index + 1) \(what)"))
                 }
                 items.append(item)
             } catch {
@@ -144,7 +148,7 @@ extension CatalogueItem {
         let name = fields.string("name", length: PersonalItemChange.nameLength)
         let id = fields["id"] == nil ? Self.id(named: name) : fields["id"]?.string.flatMap { UUID(text: $0) }
         if id == nil {
-            let advice = "a UUID should stand here, the same in every file; a new item may take \(UUID.v7().text)."
+            let advice = "a UUID should stand here, the same in every file, or none; a new item may take \(UUID.v7().text)."
             fields.fault("id", advice)
         }
         let category = fields.string("category", length: PersonalItemChange.categoryLength)

@@ -59,7 +59,7 @@ struct CatalogueTests {
         #expect(try catalogue(file).items.map(\.id) == ids && ids[0] != ids[1])
         #expect(ids[0].text.dropFirst(14).first == "8")
         let twice = #"[{"name":"Tea","cost_coins":5,"category":"c"},{"name":"Tea","cost_coins":6,"category":"c"}]"#
-        #expect(faults(twice) == ["line 1: item 2 has the id of item 1"])
+        #expect(faults(twice) == ["line 1: item 2 has the name of item 1 and no id; give one of them an id"])
     }
 
     @Test("Two items with one id are told with both their numbers")

@@ -44,8 +44,11 @@ package struct DatabaseConfiguration: Sendable {
         var message: UnsafeMutablePointer<CChar>?
         guard let parsed = PQconninfoParse(url, &message) else {
             defer { PQfreemem(message) }
-            let said = message.map { String(cString: $0) }?.split(separator: "\n").first
-            throw DatabaseError(.refused, message: said.map(String.init) ?? "it cannot be read")
+            // What libpq says quotes the text, and a password may stand in it.
+            throw DatabaseError(
+                .refused,
+                message: "invalid address: it is neither a URL (postgresql://user@host/database) nor keywords "
+                    + "(host=… dbname=…)")
         }
         defer { PQconninfoFree(parsed) }
         var given: [String: String] = [:]
