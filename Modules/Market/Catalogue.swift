@@ -148,8 +148,9 @@ extension CatalogueItem {
         let name = fields.string("name", length: PersonalItemChange.nameLength)
         let id = fields["id"] == nil ? Self.id(named: name) : fields["id"]?.string.flatMap { UUID(text: $0) }
         if id == nil {
-            let advice = "a UUID should stand here, the same in every file, or none; a new item may take \(UUID.v7().text)."
-            fields.fault("id", advice)
+            fields.fault(
+                "id",
+                "a UUID should stand here, the same in every file, or none; a new item may take \(UUID.v7().text).")
         }
         let category = fields.string("category", length: PersonalItemChange.categoryLength)
         for (member, text) in [("name", name), ("category", category)] where !text.isEmpty {
