@@ -52,7 +52,8 @@ def test_a_desktop_asks_nothing_over_http_after_its_upgrade(
     other.choose_theme("light")
     desktop.expect_theme("light").expect_pending(0).settle(1)
     assert [it.url for it in desktop.requests[before:]] == []
-    assert len(desktop.sockets) == 3, "one for each page load"
+    # A page that is left before its socket is opened opens none.
+    assert 1 <= len(desktop.sockets) <= 3, "at most one for each page load"
 
 
 def test_both_are_back_in_step_after_the_server_was_killed(
