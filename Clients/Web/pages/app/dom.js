@@ -149,6 +149,8 @@ export function toast(words, offer) {
 export function ask({ title, text, yes, no = "Cancel", testId, ready = () => true }) {
     const dialog = /** @type {HTMLDialogElement} */ (byId("ask"));
     if (dialog.open) return Promise.resolve(false);
+    // One that was just closed has its answer now: its event, still to come, would find this one open.
+    dialog.dispatchEvent(new Event("close"));
     byId("ask-title").textContent = title;
     byId("ask-text").replaceChildren(...present(text));
     byId("ask-no").textContent = no;
@@ -163,6 +165,8 @@ export function ask({ title, text, yes, no = "Cancel", testId, ready = () => tru
             if (event.detail <= 1 && ready()) dialog.close("yes");
         }, { signal });
         dialog.addEventListener("close", () => {
+            // The event comes after the closing: it may be the question's before, which was asked again at once.
+            if (dialog.open) return;
             done.abort();
             delete button.dataset.testid;
             resolve(dialog.returnValue === "yes");
