@@ -10,6 +10,7 @@ package struct EdgeContext: RequestContext {
     package var client: Client
     /// Set by the authenticating middleware, on routes that ask for it.
     package var identity: Caller?
+    private let eventLoop: any EventLoop
 
     package struct Client: Sendable {
         /// The IP address, as throttles count it.
@@ -21,7 +22,14 @@ package struct EdgeContext: RequestContext {
 
     package init(source: Source) {
         coreContext = .init(source: source)
+        eventLoop = source.channel.eventLoop
         client = Client(address: source.channel.remoteAddress?.ipAddress ?? "local", scheme: "http", origin: nil)
+    }
+
+    /// Returns when what was written of a body so far was given to the socket. A writer of much calls it after each piece:
+    /// `write` waits for a slow reader, but learns from the event loop that there is one, and is ahead of it until then.
+    package func handedOver() async throws {
+        try await eventLoop.submit {}.get()
     }
 
     /// The id of this request: in every answer and in every line of the log about it.

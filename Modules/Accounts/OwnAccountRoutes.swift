@@ -101,6 +101,7 @@ package struct OwnAccountRoutes: Sendable {
                     for (index, piece) in table.pieces.enumerated() {
                         try await body.write(ByteBuffer(string: index == 0 ? "\n" : ",\n"))
                         try await body.write(ByteBuffer(string: piece))
+                        try await context.handedOver()
                     }
                     try await body.write(ByteBuffer(string: "]"))
                 }
