@@ -33,6 +33,7 @@ package final class HeadsSurvey: Service {
         feed.listen { event in
             if case .sessionsEnded = event { request.yield() }
         }
+        hub.whenInDoubt { request.yield() }
     }
 
     /// Compare as soon as possible.

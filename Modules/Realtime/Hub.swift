@@ -49,8 +49,14 @@ package final class Hub: Sendable {
     private struct State {
         var socketsOfUser: [UUID: Int] = [:]
         var presence: Presence?
+        /// Users of whom sessions ended lately.
+        var ended: [UUID: ContinuousClock.Instant] = [:]
+        var doubt: (@Sendable () -> Void)?
         var stopping = false
     }
+
+    /// Who was found signed in longer ago than this has his socket, or has none.
+    private static let longestSignIn: Duration = .seconds(15)
 
     let needs: Needs
     let limits: Limits
@@ -73,12 +79,24 @@ package final class Hub: Sendable {
         state.withLock { $0.presence = presence }
     }
 
+    /// Calls `ask` when a socket came whose session may have ended while it was being let in: it was not here yet when all
+    /// others were closed.
+    func whenInDoubt(_ ask: @escaping @Sendable () -> Void) {
+        state.withLock { $0.doubt = ask }
+    }
+
     private func hear(_ event: ChangeFeed.Event) {
         switch event {
         case .changed(let change): each(having: change.user) { $0.deliver(change) }
         case .hint(let user, let version): each(having: user) { $0.hint(user, version) }
         case .shared(let version, _): for shard in shards { shard.onLoop { $0.hintAll(shared: version) } }
-        case .sessionsEnded, .presence, .devicesChanged: break
+        case .sessionsEnded(let user, _):
+            let now = ContinuousClock.now
+            state.withLock { state in
+                state.ended = state.ended.filter { now - $0.value < Self.longestSignIn }
+                state.ended[user] = now
+            }
+        case .presence, .devicesChanged: break
         }
     }
 
@@ -116,13 +134,15 @@ package final class Hub: Sendable {
 
     /// Counts a new socket of this user; false: he has too many.
     func admit(_ caller: Caller) -> Bool {
-        let presence = state.withLock { state -> Presence?? in
+        let admitted = state.withLock { state -> (presence: Presence?, doubt: (@Sendable () -> Void)?)? in
             let count = state.socketsOfUser[caller.user] ?? 0
-            guard count < limits.socketsPerUser else { return .none }
+            guard count < limits.socketsPerUser else { return nil }
             state.socketsOfUser[caller.user] = count + 1
-            return .some(state.presence)
+            let ended = state.ended[caller.user].map { .now - $0 < Self.longestSignIn } ?? false
+            return (state.presence, ended ? state.doubt : nil)
         }
-        guard let presence else { return false }
+        guard let (presence, doubt) = admitted else { return false }
+        doubt?()
         gauge.record(Double(totalSockets))
         presence?.opened(DeviceKey(user: caller.user, device: caller.device.id))
         return true

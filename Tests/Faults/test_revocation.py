@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness import Client, Database, Server, eventually
+from harness import Client, Database, Realtime, Server, eventually
 
 
 @pytest.fixture
@@ -78,6 +78,40 @@ def test_a_removed_device_is_missed_at_every_process(pair: tuple[Client, Client]
         eventually(lambda socket=socket: names(socket) == {"Test device", "Phone"}, within=1, what="two are left")
     for client in (there, third):
         client.close()
+
+
+@pytest.mark.parametrize("header", [True, False], ids=["bearer", "auth message"])
+def test_a_socket_that_is_being_let_in_while_its_device_is_removed_ends_as_well(
+    pair: tuple[Client, Client], database: Database, header: bool,
+) -> None:
+    here, there = pair
+    opened: list[Realtime] = []
+    before = there.socket().caught_up()
+    # As on the next day: who comes next has a reward to get, and waits for the lock below when he was found to be signed
+    # in already. The change of another process makes this one forget that he was here today.
+    database.rows("DELETE FROM user_rewards WHERE user_id = %s", [there.user["id"]])
+    here.set("k", 1)
+    before.wait_setting("k", 1)
+
+    def open_socket() -> None:
+        socket = Realtime(there.url, token=there.token if header else None)
+        if not header:
+            socket.authenticate(there.token or "")
+        opened.append(socket)
+
+    with database.connect(autocommit=False) as holder:
+        holder.execute("SELECT FROM sync_heads WHERE user_id = %s FOR UPDATE", [there.user["id"]])
+        opening = threading.Thread(target=open_socket)
+        opening.start()
+        eventually(lambda: database.value("""
+            SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"""),
+            what="the socket is being let in")
+        remove(here, there)
+        # Now that process has heard of it.
+        assert before.wait_closed(within=1) == 4401
+    opening.join()
+    assert opened[0].wait_closed(within=1) == 4401
+    there.close()
 
 
 def test_a_word_that_the_bus_loses_costs_five_seconds_and_not_a_session(
