@@ -63,15 +63,15 @@ private final class ProgressReporter: Sendable {
         if due {
             complain(
                 "\(progress.users) of \(progress.allUsers) users, \(progress.entries) entries, "
-                    + "\(progress.findings) findings so far")
+                    + "\(counted(progress.findings, "finding", "findings")) so far")
         }
     }
 }
 
 extension PostgresAudit.Progress {
     fileprivate var words: String {
-        let size = "\(allUsers) users, \(entries) ledger entries"
-        return findings == 0 ? "nothing is wrong: \(size)" : "\(findings) findings in \(size)"
+        let size = counted(allUsers, "user", "users") + ", " + counted(entries, "ledger entry", "ledger entries")
+        return findings == 0 ? "nothing is wrong: \(size)" : counted(findings, "finding", "findings") + " in \(size)"
     }
 
     fileprivate var json: String {

@@ -47,7 +47,7 @@ struct CoinsCommand: AsyncParsableCommand {
                 }
                 let output = try applied.outcome.output.map { try JSON(parsing: $0.utf8) }
                 let balance = output?["wallet"]?["total_coins"]?.integer ?? 0
-                say("granted \(coins) coins to \(user.email); the balance is \(balance)")
+                say("granted \(counted(coins, "coin", "coins")) to \(user.email); the balance is \(balance)")
             }
         }
 

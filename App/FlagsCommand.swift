@@ -67,8 +67,10 @@ struct FlagsCommand: AsyncParsableCommand {
         }
 
         private var keys: [String]? {
-            allowedKeys.map {
-                $0.isEmpty ? [] : $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+            allowedKeys.map { text in
+                if text.isEmpty { return [] }
+                return text.split(separator: ",", omittingEmptySubsequences: false)
+                    .map { $0.trimmingCharacters(in: .whitespaces) }
             }
         }
     }

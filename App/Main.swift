@@ -56,6 +56,11 @@ func say(_ line: String) {
     FileHandle.standardOutput.write(Data((line + "\n").utf8))
 }
 
+/// “1 user”, “2 users”.
+func counted(_ count: some BinaryInteger, _ one: String, _ more: String) -> String {
+    "\(count) \(count == 1 ? one : more)"
+}
+
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Runs the server.",
@@ -82,7 +87,7 @@ struct Migrate: AsyncParsableCommand {
         @OptionGroup var options: Options
 
         func run() async throws {
-            try await withMigrator(options) { migrator in
+            try await withMigrator(options, making: true) { migrator in
                 let names = try await migrator.up { say("applying \($0)") }
                 say(names.isEmpty ? "nothing to apply" : "applied \(names.count)")
             }
@@ -158,11 +163,15 @@ struct ShowConfiguration: AsyncParsableCommand {
 }
 
 /// Runs `work` against the configured database, starting the private PostgreSQL for as long as it takes.
-func withMigrator(_ options: Options, _ work: (Migrator) async throws -> Void) async throws {
+/// - Parameter making: whether it is made where there is none; else a mistyped folder would be an empty database.
+func withMigrator(
+    _ options: Options, making: Bool = false, _ work: (Migrator) async throws -> Void
+) async throws {
     let configuration = try Configuration(options)
     let home = try Home.find()
     let postgres =
-        configuration.databaseURL == nil ? try await EmbeddedPostgres.start(under: configuration.dataFolder) : nil
+        configuration.databaseURL == nil
+        ? try await EmbeddedPostgres.start(under: configuration.dataFolder, making: making) : nil
     let url = configuration.databaseURL ?? postgres?.url ?? ""
     do {
         try await work(try Migrator(url: url, folder: home.migrations))

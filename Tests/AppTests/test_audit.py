@@ -174,7 +174,7 @@ def test_a_finding_is_a_line_that_names_the_user_and_the_row(past: Past, copy: D
     id = copy.value(f"SELECT id::text FROM market_transactions WHERE user_id = '{past.victim}' AND seq = 1")
     assert (done.returncode, done.stdout.splitlines()) == (1, [
         f"user {past.victim}: transaction {id}: entry 1: its hash fits neither what it says nor the entry before it: one of them was edited",
-        "1 findings in 3 users, 16 ledger entries"])
+        "1 finding in 3 users, 16 ledger entries"])
 
 
 def test_what_cannot_be_found_out_is_status_2(database: Database, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_a_switch_that_is_so_already_tells_nobody(server: Server, client: Client
 
 
 def test_keys_that_the_guard_allows_can_be_set(server: Server, database: Database) -> None:
-    assert command(database, "set", GUARD, "on", "--allowed-keys", "ui.sidebar,ui.zoom").returncode == 0
+    assert command(database, "set", GUARD, "on", "--allowed-keys", "ui.sidebar, ui.zoom").returncode == 0
     assert flags(server)[GUARD]["allowed_keys"] == ["ui.sidebar", "ui.zoom"]
     assert command(database, "set", GUARD, "on", "--allowed-keys", "").returncode == 0
     assert flags(server)[GUARD]["allowed_keys"] == []

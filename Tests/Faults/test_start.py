@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
-from harness import Server
+from harness import Database, Server
 from harness.server import lockstep
 
 
@@ -27,3 +28,19 @@ def test_a_wrong_configuration_stops_the_start_with_one_line_that_names_it(env: 
 def test_a_taken_port_is_named(server: Server) -> None:
     said = lockstep("serve", env={"DATABASE_URL": server.environment["DATABASE_URL"], "LOCKSTEP_PORT": str(server.port)})
     assert said.returncode == 1 and str(server.port) in said.stderr and "LOCKSTEP_PORT" in said.stderr
+
+
+@pytest.mark.parametrize("command", ["doctor", "migrate status", "migrate down", "flags list", "audit"])
+def test_a_command_makes_no_private_database_where_there_is_none(tmp_path: Path, command: str) -> None:
+    mistyped = tmp_path / "mistyped"
+    said = lockstep(*command.split(), env={"LOCKSTEP_DATA_DIR": str(mistyped)})
+    assert said.returncode != 0 and said.stdout == ""
+    assert len(said.stderr.splitlines()) == 1 and f"no private PostgreSQL in {mistyped}; " in said.stderr
+    assert not mistyped.exists()
+
+
+def test_the_doctor_says_what_is_well_and_what_to_do(shared_server: Server, database: Database) -> None:
+    well = lockstep("doctor", env={"DATABASE_URL": shared_server.environment["DATABASE_URL"]})
+    assert (well.returncode, well.stderr) == (0, "") and "reachable and up to date" in well.stdout
+    behind = lockstep("doctor", env={"DATABASE_URL": database.url})
+    assert behind.returncode == 1 and "lockstep migrate up" in behind.stderr

@@ -137,6 +137,19 @@ import Glibc
         }
     }
 
+    @Test("Where there is none, and none is to be made, that is said and nothing is made")
+    func noneToBeMade() async throws {
+        try await withFolder { folder in
+            let failure = await #expect(throws: EmbeddedPostgres.Failure.self) {
+                try await EmbeddedPostgres.start(under: folder, making: false)
+            }
+            #expect(failure?.description.hasPrefix("there is no private PostgreSQL in \(folder); name its folder") == true)
+            #expect(!FileManager.default.fileExists(atPath: folder))
+            await (try await EmbeddedPostgres.start(under: folder)).stop()
+            await (try await EmbeddedPostgres.start(under: folder, making: false)).stop()
+        }
+    }
+
     @Test("Data that belong to somebody else are named, and left alone")
     func somebodyElses() async throws {
         guard getuid() == 0 else { return }

@@ -34,11 +34,12 @@ package final class EmbeddedPostgres: Sendable {
     }
 
     /// Makes it if there is none, starts it if it does not run, and returns when it takes connections.
+    /// - Parameter making: false: where there is none, that is a failure, and nothing is made.
     /// - Throws: `Failure`, one line that says what to do.
     package static func start(
-        under folder: String, progress: @escaping @Sendable (String) -> Void = { _ in }
+        under folder: String, making: Bool = true, progress: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws -> EmbeddedPostgres {
-        try await onThread { try begin(folder, progress) }
+        try await onThread { try begin(folder, making: making, progress) }
     }
 
     /// A new epoch has begun: the data are where they belong from now on.
@@ -55,10 +56,17 @@ package final class EmbeddedPostgres: Sendable {
         }
     }
 
-    private static func begin(_ folder: String, _ progress: (String) -> Void) throws -> EmbeddedPostgres {
+    private static func begin(
+        _ folder: String, making: Bool, _ progress: (String) -> Void
+    ) throws -> EmbeddedPostgres {
         let installation = try PostgresInstallation.find()
         let root = URL(fileURLWithPath: folder).standardizedFileURL.path
         let data = root + "/postgres"
+        guard making || exists(data) else {
+            throw Failure(
+                description: "there is no private PostgreSQL in \(root); name its folder by LOCKSTEP_DATA_DIR, or another "
+                    + "database by DATABASE_URL (`lockstep serve` makes one)")
+        }
         do {
             try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
         } catch {
@@ -77,7 +85,7 @@ package final class EmbeddedPostgres: Sendable {
         guard flock(lock, LOCK_SH | LOCK_NB) == 0 || flock(lock, LOCK_SH) == 0 else {
             throw Failure(description: "\(root)/users.lock cannot be locked")
         }
-        if !FileManager.default.fileExists(atPath: data + "/PG_VERSION") {
+        if !exists(data) {
             progress("making a private PostgreSQL in \(data)")
             try installation.initialize(data)
         }
@@ -92,6 +100,11 @@ package final class EmbeddedPostgres: Sendable {
         if !restored { marker.renew() }
         return EmbeddedPostgres(
             installation: installation, data: data, socket: socket, lock: lock, restored: restored)
+    }
+
+    /// Whether there is a cluster, or one that may not be looked into.
+    private static func exists(_ data: String) -> Bool {
+        access(data + "/PG_VERSION", F_OK) == 0 || errno == EACCES
     }
 
     /// Starts it unless it runs. One that runs and does not answer is starting, recovering or dying: it is given time to
