@@ -64,8 +64,8 @@ package final class EmbeddedPostgres: Sendable {
         let data = root + "/postgres"
         guard making || exists(data) else {
             throw Failure(
-                description: "there is no private PostgreSQL in \(root); name its folder by LOCKSTEP_DATA_DIR, or another "
-                    + "database by DATABASE_URL (`lockstep serve` makes one)")
+                description: "there is no private PostgreSQL in \(root); name its folder by LOCKSTEP_DATA_DIR, or "
+                    + "another database by DATABASE_URL (`lockstep serve` makes one)")
         }
         do {
             try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
