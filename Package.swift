@@ -12,7 +12,7 @@ let modules: [Target] = [
     module("Flags", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes, .metrics),
     module(
         "Realtime", needs: ["API", "Sync"], .hummingbirdCore, .log, .nio, .nioHTTP1, .nioWebSocket, .nioHTTPTypes,
-        .httpTypes, .httpTypesNIO, .lifecycle, .collections, .asyncAlgorithms, .metrics),
+        .httpTypes, .httpTypesNIO, .crypto, .lifecycle, .collections, .asyncAlgorithms, .metrics),
     module(
         "Persistence", needs: ["CLibPQ", "API", "Sync", "Accounts", "Settings", "Flags", "Focus", "Market"], .log,
         .crypto, .lifecycle, .collections, .metrics),

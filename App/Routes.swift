@@ -78,15 +78,12 @@ struct Routes: Sendable {
     /// What is said to who asks for the socket without a handshake that we take.
     @Sendable private func withoutUpgrade(_ request: Request, _ context: EdgeContext) async throws -> Response {
         switch authenticator.credential(in: request.headers) {
-        case .cookie(let cookie):
+        case .cookie:
             switch authenticator.origins.judge(request.headers, own: context.client.origin) {
-            case .own, .allowed: _ = try await authenticator.caller(bearing: cookie)
+            case .own, .allowed: break
             case .foreign, .unknown: throw Problem.crossOrigin
             }
-        case .bearer(let token):
-            // A handshake that came here because the database is away says so: 503, not 426.
-            _ = try await authenticator.caller(bearing: token)
-        case .malformed, .none: break
+        case .bearer, .malformed, .none: break
         }
         throw Problem(
             426, "upgrade_required", "This address is a WebSocket",
@@ -94,7 +91,7 @@ struct Routes: Sendable {
             headers: [.upgrade: "websocket", .connection: "upgrade", .secWebSocketVersion: "13"])
     }
 
-    /// Who may have a socket. While the database is away nobody: the router answers 503.
+    /// Who may have a socket. While the database is away nobody.
     func admission(_ head: HTTPRequestHead, peer: String) async -> RealtimeAdmission {
         var headers = HTTPFields()
         for (name, value) in head.headers {
@@ -121,7 +118,7 @@ struct Routes: Sendable {
             try await arrivals.note(caller.user)
             return .caller(caller)
         } catch {
-            return .refused
+            return .unavailable(error as? Problem ?? .internalError)
         }
     }
 }

@@ -1,15 +1,19 @@
 import API
 import FoundationEssentials
+import HTTPTypes
 import NIOCore
 import NIOHTTP1
 
-/// Answers bytes that are no HTTP once, with a problem, and ends the connection; whatever a handler further on says of the
-/// same request is not sent any more. A request without a Host, or with two, is no HTTP/1.1 either (RFC 9112, 3.2): what
-/// origin is our own rests on it.
+/// Answers bytes that are no HTTP once, with a problem, and ends the connection; so it does for the gate, where a handshake
+/// cannot be decided. Whatever a handler further on says of the same request is not sent any more. A request without a Host,
+/// or with two, is no HTTP/1.1 either (RFC 9112, 3.2): what origin is our own rests on it.
 final class MalformedRequestHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
+
+    private static let unreadable = Problem(
+        400, "bad_request", "The request cannot be read", detail: "What was sent is not HTTP/1.1 as RFC 9112 has it.")
 
     private(set) var isOver = false
     private var context: ChannelHandlerContext?
@@ -22,23 +26,20 @@ final class MalformedRequestHandler: ChannelDuplexHandler {
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
-    func refuse() {
+    func refuse(_ problem: Problem = unreadable) {
         guard let context, !isOver else { return }
         isOver = true
         let id = UUID.v7().text
         var writer = JSONWriter()
-        writer.write(
-            Problem(
-                400, "bad_request", "The request cannot be read",
-                detail: "What was sent is not HTTP/1.1 as RFC 9112 has it."
-            )
-            .json(requestID: id))
-        let headers: HTTPHeaders = [
+        writer.write(problem.json(requestID: id))
+        var headers: HTTPHeaders = [
             "content-type": "application/problem+json", "content-length": String(writer.bytes.count),
             "x-request-id": id, "connection": "close",
         ]
+        for field in problem.headers { headers.add(name: field.name.canonicalName, value: field.value) }
+        let status = HTTPResponseStatus(statusCode: problem.status)
         context.write(
-            wrapOutboundOut(.head(.init(version: .http1_1, status: .badRequest, headers: headers))), promise: nil)
+            wrapOutboundOut(.head(.init(version: .http1_1, status: status, headers: headers))), promise: nil)
         context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: writer.bytes)))), promise: nil)
         let channel = context.channel
         let done = context.eventLoop.makePromise(of: Void.self)

@@ -1,4 +1,5 @@
 package import API
+import Crypto
 import Foundation
 package import HummingbirdCore
 package import Logging
@@ -18,6 +19,8 @@ package enum RealtimeAdmission: Sendable {
     case badToken
     /// No socket: the request goes on to the router, which answers it.
     case refused
+    /// It could not be found out.
+    case unavailable(Problem)
 }
 
 /// An HTTP/1 connection that can become a WebSocket at `GET /api/realtime`, on the same port as everything else.
@@ -54,28 +57,31 @@ package struct RealtimeServerChannel: HTTPChannelHandler {
     package func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             let deadlines = ConnectionDeadlines(limits)
-            let gate = HandshakeGate(path: Self.path, subprotocol: Self.subprotocol, admit: admit)
             let malformed = MalformedRequestHandler()
-            let bound = NIOLoopBound(malformed, eventLoop: channel.eventLoop)
-            let pipeline = channel.pipeline.syncOperations
-            try pipeline.addHandler(deadlines.bytes)
-            var configuration = NIOUpgradableHTTPServerPipelineConfiguration<Negotiated>(
-                upgradeConfiguration: .init(upgraders: [upgrader(gate, deadlines)]) { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        .http(try Self.http(channel, deadlines, bound.value, logger))
-                    }
-                })
-            configuration.enablePipelining = false
-            configuration.enableResponseHeaderValidation = false
-            configuration.enableErrorHandling = false
-            configuration.decoderConfiguration.maxHeaderListSize = limits.head
-            configuration.decoderConfiguration.maxHeaderFieldSize = limits.head
-            configuration.decoderConfiguration.maxHeaderFieldCount = 100
-            let negotiated = try pipeline.configureUpgradableHTTPServerPipeline(configuration: configuration)
-            let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
-            try pipeline.addHandler(gate, position: .after(decoder))
-            try pipeline.addHandler(malformed, position: .after(decoder))
-            return Value(channel: channel, negotiated: negotiated)
+            let encoder = HTTPResponseEncoder()
+            var decoding = NIOHTTPDecoderLimitConfiguration()
+            decoding.maxHeaderListSize = limits.head
+            decoding.maxHeaderFieldSize = limits.head
+            decoding.maxHeaderFieldCount = 100
+            // What a client sends without waiting for the answer to its handshake is read as frames.
+            let decoder = ByteToMessageHandler(
+                HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: decoding))
+            let negotiated = channel.eventLoop.makePromise(of: Negotiated.self)
+            let gate = HandshakeGate(
+                path: Self.path, subprotocol: Self.subprotocol,
+                fates: .init(
+                    http: { negotiated.succeed(.http(try Self.http(channel, deadlines, malformed, logger))) },
+                    socket: { context, head, admission in
+                        deadlines.end(channel)
+                        try upgrade(context, from: (encoder, decoder), head, admission)
+                        negotiated.succeed(.socket(channel))
+                    },
+                    problem: { malformed.refuse($0) }),
+                admit: admit)
+            try channel.pipeline.syncOperations.addHandlers([deadlines.bytes, encoder, decoder, malformed, gate])
+            // Of one that was neither.
+            channel.closeFuture.whenComplete { _ in negotiated.fail(ChannelError.eof) }
+            return Value(channel: channel, negotiated: negotiated.futureResult)
         }
     }
 
@@ -91,34 +97,44 @@ package struct RealtimeServerChannel: HTTPChannelHandler {
             wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
     }
 
-    /// What the gate lets through is upgraded.
-    private func upgrader(
-        _ gate: HandshakeGate, _ deadlines: ConnectionDeadlines
-    ) -> NIOTypedWebSocketServerUpgrader<Negotiated> {
-        let hub = hub
-        return NIOTypedWebSocketServerUpgrader(
-            maxFrameSize: 65_536, enableAutomaticErrorHandling: false,
-            shouldUpgrade: { channel, head in
-                let offers = !head.headers["sec-websocket-protocol"].isEmpty
-                let headers: HTTPHeaders = offers ? ["Sec-WebSocket-Protocol": Self.subprotocol] : [:]
-                return channel.eventLoop.makeSucceededFuture(headers)
-            },
-            upgradePipelineHandler: { channel, head in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let shard = hub.shard(of: channel.eventLoop) else {
-                        throw ChannelError.inappropriateOperationForState
-                    }
-                    deadlines.end(channel)
-                    let socket = Socket(
-                        hub: hub, shard: shard, admission: gate.admission, cursor: Self.cursor(head.uri))
-                    // What the kernel holds for a client that does not read is memory too, and so much less is merged.
-                    try channel.syncOptions?.setOption(.socketOption(.so_sndbuf), value: 131_072)
-                    try channel.syncOptions?.setOption(.writeBufferWaterMark, value: .init(low: 32_768, high: 65_536))
-                    channel.pipeline.syncOperations.removeHandler(gate, promise: nil)
-                    try channel.pipeline.syncOperations.addHandler(socket)
-                    return .socket(channel)
-                }
-            })
+    /// Answers the handshake and puts the socket where HTTP was. Handlers of HTTP that stand behind the gate, where the
+    /// handshake was not the connection's first request, hear and say nothing any more.
+    private func upgrade(
+        _ context: ChannelHandlerContext, from http: (HTTPResponseEncoder, ByteToMessageHandler<HTTPRequestDecoder>),
+        _ head: HTTPRequestHead, _ admission: RealtimeAdmission
+    ) throws {
+        let channel = context.channel
+        let pipeline = channel.pipeline.syncOperations
+        guard let shard = hub.shard(of: channel.eventLoop), let gate = context.handler as? HandshakeGate,
+            let key = head.headers.first(name: "sec-websocket-key")
+        else { throw ChannelError.inappropriateOperationForState }
+        var headers: HTTPHeaders = [
+            "upgrade": "websocket", "connection": "upgrade", "sec-websocket-accept": Self.accept(key),
+        ]
+        if !head.headers["sec-websocket-protocol"].isEmpty {
+            headers.add(name: "sec-websocket-protocol", value: Self.subprotocol)
+        }
+        let answer = HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
+        context.write(NIOAny(HTTPServerResponsePart.head(answer)), promise: nil)
+        context.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: nil)
+        // What the kernel holds for a client that does not read is memory too, and so much less is merged.
+        try channel.syncOptions?.setOption(.socketOption(.so_sndbuf), value: 131_072)
+        try channel.syncOptions?.setOption(.writeBufferWaterMark, value: .init(low: 32_768, high: 65_536))
+        pipeline.removeHandler(http.0, promise: nil)
+        let frames = ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: 65_536))
+        try pipeline.addHandlers([WebSocketFrameEncoder(), frames], position: .after(gate))
+        // It says something as soon as it is there.
+        let socket = Socket(hub: hub, shard: shard, admission: admission, cursor: Self.cursor(head.uri))
+        try pipeline.addHandler(socket, position: .after(frames))
+        pipeline.removeHandler(gate, promise: nil)
+        // Last, because it passes on what it has not read.
+        pipeline.removeHandler(http.1, promise: nil)
+    }
+
+    /// RFC 6455, 4.2.2.
+    private static func accept(_ key: String) -> String {
+        let hash = Insecure.SHA1.hash(data: Data((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))
+        return Data(hash).base64EncodedString()
     }
 
     private static func cursor(_ uri: String) -> Cursor? {

@@ -51,7 +51,7 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
         switch opening {
         case .caller(let caller): begin(caller)
         case .badToken: close(.signedOut)
-        case .anonymous, .refused:
+        case .anonymous, .refused, .unavailable:
             context.eventLoop.scheduleTask(in: hub.limits.authentication) { [weak self] in
                 guard let self, caller == nil, !authenticating else { return }
                 close(.signedOut)

@@ -28,7 +28,7 @@ enum ImportRules {
             ours: ["API", "Sync"],
             others: [
                 "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOHTTPTypesHTTP1", "NIOCore", "NIOPosix", "NIOHTTP1",
-                "NIOWebSocket", "ServiceLifecycle", "DequeModule", "AsyncAlgorithms", "Logging", "Metrics",
+                "NIOWebSocket", "Crypto", "ServiceLifecycle", "DequeModule", "AsyncAlgorithms", "Logging", "Metrics",
             ]),
         "Persistence": Room(
             ours: ["CLibPQ", "API", "Sync", "Accounts", "Settings", "Flags", "Focus", "Market"],

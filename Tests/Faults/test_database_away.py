@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from harness import Client, Cluster, Database, Proxy, Server, eventually, mutation
+from harness import Client, Cluster, Database, Proxy, RawSocket, Server, eventually, mutation
 
 
 @pytest.fixture
@@ -41,13 +41,21 @@ def assert_all_answer_503(client: Client) -> None:
         answer = client.request(method, path, body, timeout=30)
         answers[f"{method} {path}"] = (time.monotonic() - began, answer)
 
+    def shake_hands() -> None:
+        began = time.monotonic()
+        with RawSocket(client.url, timeout=30) as raw:
+            refused = raw.upgrade(client.token)
+        answer = httpx.Response(refused.status, headers=refused.headers, content=refused.body)
+        answers["handshake"] = (time.monotonic() - began, answer)
+
     threads = [threading.Thread(target=ask, args=request) for request in REQUESTS]
+    threads.append(threading.Thread(target=shake_hands))
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(40)
     assert {name: answer.status_code for name, (_, answer) in answers.items()} == {
-        f"{method} {path}": 503 for method, path, _ in REQUESTS}
+        "handshake": 503, **{f"{method} {path}": 503 for method, path, _ in REQUESTS}}
     for _, answer in answers.values():
         assert answer.json()["code"] == "unavailable" and int(answer.headers["retry-after"]) >= 1
         assert "postgres" not in answer.text.lower() and "SELECT" not in answer.text
