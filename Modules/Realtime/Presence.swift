@@ -75,7 +75,11 @@ package final class Presence: Service {
                     try await self.settle()
                     if ContinuousClock.now > refreshAt {
                         refreshAt = .now + Self.refreshEvery
-                        try await self.repository.refresh(process: self.process)
+                        let online = Array(self.state.withLock { $0.online })
+                        for user in try await self.repository.refresh(online: online, process: self.process) {
+                            self.tellSoon(user)
+                            self.feed.announce(.presence(user: user, local: true))
+                        }
                     }
                 } catch {
                     self.logger.debug("Presence could not be written", metadata: ["error": "\(error)"])

@@ -29,8 +29,9 @@ package struct DeviceKey: Sendable, Hashable {
 package protocol PresenceRepository: Sendable {
     /// Notes which devices hold sockets at this process and which no longer do.
     func mark(online: [DeviceKey], offline: [DeviceKey], process: UUID) async throws
-    /// Says of all of this process's devices that they are still there; what nobody says it of for 90 s is gone.
-    func refresh(process: UUID) async throws
+    /// Says of all devices that hold sockets at this process that they are still there. What nobody said it of for 90 s is
+    /// gone, because its process died. Returns the users for whom that changed something.
+    func refresh(online: [DeviceKey], process: UUID) async throws -> [UUID]
     /// All devices of these users.
     func devices(of users: [UUID]) async throws -> [UUID: [PresentDevice]]
     /// This process holds no socket any more.

@@ -55,6 +55,26 @@ def test_presence_counts_the_devices_of_both_processes(pair: tuple[Client, Clien
     there.close()
 
 
+def test_the_devices_of_a_process_that_was_killed_are_told_to_be_gone(
+    server: Server, client: Client, start_server: Callable[..., Server], database: Database,
+) -> None:
+    other = start_server()
+    there = client.other_device(url=other.url)
+    mine = client.socket().caught_up()
+    there.socket().caught_up()
+
+    def online() -> set[str]:
+        said = [message for message in mine.messages if message["type"] == "presence"]
+        return {device["name"] for device in said[-1]["devices"] if device["online"]} if said else set()
+
+    eventually(lambda: online() == {"Test device", "Phone"}, within=5, what="both online")
+    other.kill()
+    # As if it were 90 s later.
+    database.rows("UPDATE device_presence SET seen_at = seen_at - interval '90 s' WHERE device_id = %s", [there.device["id"]])
+    eventually(lambda: online() == {"Test device"}, within=35, what="the phone offline")
+    there.close()
+
+
 def test_a_listener_that_is_killed_over_and_over_loses_nothing(
     pair: tuple[Client, Client], database: Database,
 ) -> None:

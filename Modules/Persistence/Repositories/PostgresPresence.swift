@@ -32,15 +32,27 @@ package struct PostgresPresence: PresenceRepository {
         }
     }
 
-    package func refresh(process: UUID) async throws {
-        _ = try await database.answering {
+    package func refresh(online: [DeviceKey], process: UUID) async throws -> [UUID] {
+        let rows = try await database.answering {
             try await $0.write(
                 for: process,
                 """
-                WITH dead AS (DELETE FROM device_presence WHERE seen_at < clock_timestamp() - interval '10 minutes')
-                UPDATE device_presence SET seen_at = clock_timestamp() WHERE process_id = \(process)
+                WITH mine AS (
+                    INSERT INTO device_presence (user_id, device_id, process_id)
+                    SELECT o.user_id, o.device_id, \(process)
+                    FROM unnest(\(online.map(\.user)), \(online.map(\.device))) AS o (user_id, device_id)
+                    JOIN devices d ON d.user_id = o.user_id AND d.id = o.device_id
+                    ON CONFLICT ON CONSTRAINT device_presence_pkey DO UPDATE SET seen_at = clock_timestamp()
+                    RETURNING user_id, xmax = 0 AS is_new
+                ), dead AS (
+                    DELETE FROM device_presence
+                    WHERE process_id <> \(process) AND seen_at <= clock_timestamp() - interval '90 seconds'
+                    RETURNING user_id
+                )
+                SELECT user_id FROM mine WHERE is_new UNION SELECT user_id FROM dead
                 """)
         }
+        return try rows.map { try $0.decode("user_id") }
     }
 
     package func devices(of users: [UUID]) async throws -> [UUID: [PresentDevice]] {
