@@ -14,4 +14,6 @@ DROP FUNCTION focus_complete(uuid, uuid, focus_sessions, timestamptz, mutation_r
 DROP FUNCTION focus_completed(uuid, uuid, bigint, timestamptz, mutation_result);
 DROP VIEW focus_documents;
 DROP FUNCTION focus_body(uuid, uuid, timestamptz);
+DROP TRIGGER focus_sessions_moved ON focus_sessions;
 DROP TABLE focus_pause_state;
+DROP FUNCTION focus_moved();

@@ -13,6 +13,20 @@ CREATE TABLE focus_pause_state (
 
 CREATE INDEX focus_pause_state_due ON focus_pause_state (paused_at) WHERE is_paused;
 
+-- Servers say themselves when a session will be over at another time. For whoever else moves one, by hand or in a restore of
+-- some rows, this does: a word on the bus (docs/decisions/0012), upon which every clockwork looks again.
+CREATE FUNCTION focus_moved() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('lockstep', gen_random_uuid() || ' u' || NEW.user_id || ':0');
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER focus_sessions_moved AFTER INSERT OR UPDATE OF status, ends_at ON focus_sessions FOR EACH ROW
+WHEN (current_setting('application_name') <> 'lockstep' AND NEW.status = 'active') EXECUTE FUNCTION focus_moved();
+CREATE TRIGGER focus_pause_state_moved AFTER INSERT OR UPDATE OF is_paused, paused_at ON focus_pause_state FOR EACH ROW
+WHEN (current_setting('application_name') <> 'lockstep' AND NEW.is_paused) EXECUTE FUNCTION focus_moved();
+
 -- A session as clients see it. p_now: null in documents, where nothing may change with time alone; then an active session's
 -- remaining_seconds is null.
 CREATE FUNCTION focus_body(p_user uuid, p_id uuid, p_now timestamptz) RETURNS json

@@ -31,7 +31,7 @@ package struct FocusRoutes: Sendable {
 
     @Sendable private func active(_ request: Request, _ context: EdgeContext) async throws -> Response {
         let live = try await live(context)
-        return .json { writer in
+        return .json(headers: [.eTag: EntityTag.text(live.pause.version)]) { writer in
             writer.raw(live.session == nil ? "{\"session_active\":false" : "{\"session_active\":true")
             writer.raw(",\"session\":")
             if let session = live.session { writer.raw(session) } else { writer.raw("null") }

@@ -92,6 +92,36 @@ def test_a_session_that_cannot_be_is_refused(user: Client, body: dict[str, Any],
     assert active(user)["session_active"] is False
 
 
+def test_one_that_is_moved_by_hand_ends_at_its_new_time(user: Client, shared_database: Database) -> None:
+    def status(id: str) -> str:
+        return shared_database.value("SELECT status FROM focus_sessions WHERE user_id = %s AND id = %s", [user.user["id"], id])
+
+    running = start(user)["id"]
+    shared_database.rows(
+        "UPDATE focus_sessions SET started_at = started_at - interval '1 hour', ends_at = ends_at - interval '1 hour' WHERE id = %s",
+        [running])
+    # Nobody asks: only the clockwork can have done it.
+    eventually(lambda: status(running) == "completed", within=1.5, what="the session is over")
+    paused = start(user)["id"]
+    user.expect(200, "POST", "/api/focus/pause")
+    shared_database.rows(
+        "UPDATE focus_pause_state SET paused_at = paused_at - interval '2 hours' WHERE session_id = %s", [paused])
+    eventually(lambda: status(paused) == "expired", within=1.5, what="the pause has expired")
+
+
+def test_the_live_session_has_a_tag(user: Client) -> None:
+    assert user.request("GET", "/api/focus/active").headers["etag"] == '"0"'
+    made = start(user)
+    assert user.request("GET", "/api/focus/active").headers["etag"] == f'"{made["version"]}"'
+
+
+def test_a_poll_that_waited_in_vain_says_when_the_session_ends(user: Client) -> None:
+    start(user, duration_seconds=20)
+    cursor = user.pull()["cursor"]
+    waited = user.poll(cursor, wait=1)
+    assert waited.status_code == 304 and 10_000 < int(waited.headers["lockstep-poll-after-ms"]) < 20_000
+
+
 def test_a_title_with_nul_is_refused_and_markup_is_text(user: Client) -> None:
     answer = user.request("POST", "/api/focus", content=b'{"task_title":"a\\u0000b"}',
                           headers={"Content-Type": "application/json"})
@@ -218,7 +248,7 @@ def test_statistics_hold_every_day_of_the_period(user: Client) -> None:
 
 
 @pytest.mark.parametrize("query", [
-    {"tz": "Mars/Olympus"}, {"tz": ""}, {"tz": "'; DROP"}, {"days": "0"}, {"days": "367"}, {"days": "x"}])
+    {"tz": "Mars/Olympus"}, {"tz": ""}, {"tz": "UTC-14"}, {"tz": "PST"}, {"tz": "UTC-0530"}, {"tz": "'; DROP"}, {"days": "0"}, {"days": "367"}, {"days": "x"}])
 def test_statistics_that_cannot_be_are_refused(user: Client, query: dict[str, str]) -> None:
     answer = user.request("GET", "/api/focus/stats", params=query)
     assert answer.status_code == 422 and answer.json()["code"] == "invalid_query"
