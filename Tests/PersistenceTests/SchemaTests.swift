@@ -1,3 +1,4 @@
+import API
 import TestSupport
 import Testing
 
@@ -32,6 +33,23 @@ import Testing
                 WHERE t.relnamespace = 'public'::regnamespace AND conname NOT LIKE t.relname || '\\_%'
                 """, at: url)
             #expect(foreign.isEmpty, "\(foreign)")
+        }
+    }
+
+    @Test("The time zones that are taken are those that PostgreSQL knows by a name of the IANA database")
+    func timeZones() async throws {
+        try await withTestDatabase { _, url in
+            // Not its abbreviations, which pg_timezone_names does not list.
+            let names = try await PostgresSession.run(
+                "SELECT name FROM pg_timezone_names WHERE name !~ '^(posix|right|SystemV)/'", at: url
+            ).flatMap { $0.compactMap(\.self) }
+            let unknown = Set(names).filter { TimeZoneName($0) == nil }
+            #expect(names.count > 400 && unknown.isSubset(of: ["Factory", "localtime", "posixrules"]), "\(unknown)")
+            for odd in [
+                "PST", "IST", "UTC-5", "GMT+5", "EST-5", "US/Pacific-New", "Factory", "Europe", "europe/berlin",
+            ] {
+                #expect(TimeZoneName(odd) == nil, "\(odd)")
+            }
         }
     }
 }
