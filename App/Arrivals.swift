@@ -53,8 +53,10 @@ final class Arrivals: Sendable {
         if let change = arrival.change { feed.announce(.changed(change)) }
     }
 
-    /// The session stands whether or not this can be done now; his next sync makes up for it.
+    /// The session stands whether or not this can be done now; his next sync makes up for it. Seldom enough to be asked
+    /// whatever is remembered.
     func signedIn(_ user: UUID) async {
+        forget(user)
         try? await note(user)
     }
 

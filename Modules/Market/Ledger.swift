@@ -148,6 +148,10 @@ package struct LedgerChain: Sendable {
         if let hash, entry.hash != entry.hash(after: hash) {
             wrong.append("its hash fits neither what it says nor the entry before it: one of them was edited")
         }
+        // The hash is over what clients see, which ends there.
+        if entry.at.microseconds % 1_000 != 0 {
+            wrong.append("created_at is finer than the milliseconds that a server writes: it was edited")
+        }
         entries += 1
         sequence = entry.sequence
         balance = entry.balance

@@ -78,7 +78,7 @@ package struct SettingChange: Sendable, Equatable {
     private static func check(_ value: JSON, of key: String) throws(SettingsRefusal) {
         if value == .null { throw .invalid(key: key, "a value is never null; delete the setting instead") }
         guard value.depth <= JSON.deepestValue else {
-            throw .invalid(key: key, "a value may be nested \(JSON.deepestValue) levels")
+            throw .tooDeep(key: key)
         }
         switch key {
         case "theme":
@@ -109,6 +109,7 @@ package struct SettingChange: Sendable, Equatable {
 package enum SettingsRefusal: Error, Sendable, Equatable {
     case invalidKey
     case invalid(key: String, String)
+    case tooDeep(key: String)
     case tooMany
     /// If-Match names another version; `current` is the setting as it is (null: there is none) or the head's version.
     case versionMismatch(current: JSON)
@@ -133,6 +134,8 @@ package enum SettingsRefusal: Error, Sendable, Equatable {
             Problem(
                 422, "invalid_setting", "The setting cannot have this value", detail: "\(key): \(why).",
                 errors: [.init(pointer: "/value", detail: "\(key): \(why).")])
+        case .tooDeep(let key):
+            .invalidBody("\(key): a value may be nested \(JSON.deepestValue) levels.", at: "/value")
         case .tooMany:
             Problem(
                 409, "too_many_settings", "Too many settings",

@@ -42,7 +42,8 @@ package struct MutationDoor: Sendable {
     }
 
     /// Carries one mutation out, once: the same id gives the first answer again. Throws only what is never kept
-    /// (the database away, the account gone); every refusal is an outcome.
+    /// (the database away, the account gone, and to REST a malformed body, after which the key is as good as before); every
+    /// other refusal is an outcome. What was pushed must have one: its queue goes on behind it.
     package func perform(_ mutation: Mutation, for caller: Caller, pushed: Bool = false) async throws -> Outcome {
         let applied: Applied
         do {
@@ -53,7 +54,7 @@ package struct MutationDoor: Sendable {
             }
             let prepared = try verb.prepare(mutation.args)
             applied = try await prepared.apply(sign(mutation, prepared.args, for: caller))
-        } catch let problem as Problem where problem.isFinal {
+        } catch let problem as Problem where problem.isFinal && (pushed || problem.code != "invalid_body") {
             return try await repository.refuse(sign(mutation, mutation.args, for: caller), problem)
         }
         if let change = applied.change {

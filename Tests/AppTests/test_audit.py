@@ -108,6 +108,7 @@ ENTRY = "(SELECT id FROM market_transactions WHERE user_id = '{user}' AND seq = 
     ("UPDATE market_transactions SET balance_after = balance_after + 1 WHERE user_id = '{user}' AND seq = 3", "transaction", ENTRY.format(user="{user}", n=3), "balance_after is 661"),
     ("UPDATE market_transactions SET reason = 'gift' WHERE user_id = '{user}' AND seq = 1", "transaction", ENTRY.format(user="{user}", n=1), "its hash"),
     ("UPDATE market_transactions SET created_at = created_at + interval '1 ms' WHERE user_id = '{user}' AND seq = 1", "transaction", ENTRY.format(user="{user}", n=1), "its hash"),
+    ("UPDATE market_transactions SET created_at = created_at + interval '1 us' WHERE user_id = '{user}' AND seq = 1", "transaction", ENTRY.format(user="{user}", n=1), "finer than the milliseconds"),
     ("UPDATE market_transactions SET id = gen_random_uuid() WHERE user_id = '{user}' AND seq = 1", "transaction", ENTRY.format(user="{user}", n=1), "its hash"),
     ("UPDATE market_transactions SET hash = repeat('0', 64) WHERE user_id = '{user}' AND seq = 2", "transaction", ENTRY.format(user="{user}", n=2), "entry 2: its hash"),
     ("DELETE FROM market_transactions WHERE user_id = '{user}' AND seq = 1", "transaction", ENTRY.format(user="{user}", n=2), "entry 2: entry 1 before it is missing"),

@@ -41,7 +41,9 @@ def test_the_same_value_changes_no_version(user: Client) -> None:
     ("theme", ["blue", 1, {}, "Dark"], ["light", "dark", "system"]),
     ("accessibility", ["x", {"big": True}, {"large_text": 1}, []], [{}, {"large_text": True, "reduced_motion": False}]),
     ("notifications_enabled", ["yes", 1], [True, False]),
-    ("time_zone", ["Mars/Olympus", "GMT+5", "", 5, "../etc/passwd"], ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires"]),
+    # Abbreviations and offsets mean something else to whoever reads them, or the opposite.
+    ("time_zone", ["Mars/Olympus", "GMT+5", "", 5, "../etc/passwd", "PST", "IST", "UTC-5", "US/Pacific-New", "Factory"],
+     ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "US/Pacific", "Asia/Calcutta", "Etc/GMT-14", "EST5EDT"]),
 ])
 def test_typed_keys_are_validated(user: Client, key: str, wrong: list[object], right: list[object]) -> None:
     for value in right:
@@ -51,6 +53,20 @@ def test_typed_keys_are_validated(user: Client, key: str, wrong: list[object], r
         answer = user.request("POST", "/api/settings", {"key": key, "value": value})
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_setting"), value
     assert user.setting(key)["version"] == version
+
+
+def test_a_value_is_nested_32_levels_and_no_more(user: Client) -> None:
+    def nested(levels: int) -> object:
+        value: object = 1
+        for _ in range(levels):
+            value = [value]
+        return value
+
+    user.set("k", nested(31))
+    for method, body in [("POST", {"key": "k", "value": nested(33)}), ("PATCH", {"k": nested(33)}), ("POST", nested(100))]:
+        answer = user.request(method, "/api/settings", body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_body")
+    assert user.setting("k")["value"] == nested(31)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "ä", "a/b", "x" * 256, "a\u0000b", "k'; DROP TABLE users; --", 5, None])
@@ -151,6 +167,17 @@ class TestIdempotency:
             answer = user.request(method, path, body, headers=key)
             assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
         assert user.setting("k")["value"] == 1
+
+    def test_a_malformed_body_leaves_it_as_it_was(self, user: Client) -> None:
+        for path, wrong, right in [
+            ("/api/settings", {"value": 1}, {"key": "k", "value": 1}), ("/api/focus", {"duration_seconds": 0}, {}),
+        ]:
+            key = {"Idempotency-Key": str(uuid.uuid4())}
+            for _ in range(2):
+                refused = user.request("POST", path, wrong, headers=key)
+                assert (refused.status_code, refused.json()["code"]) == (422, "invalid_body")
+                assert "idempotency-replayed" not in refused.headers
+            assert user.request("POST", path, right, headers=key).status_code in (200, 201)
 
     def test_a_refusal_is_replayed_too(self, user: Client) -> None:
         key = {"Idempotency-Key": str(uuid.uuid4())}

@@ -26,7 +26,7 @@ struct LedgerTests {
             user: user, sequence: Int64(number),
             id: UUID(uuid: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UInt8(truncatingIfNeeded: number))),
             type: coins > 0 ? "earn" : "spend", coins: coins, balance: balance, reason: "é\nx", item: nil,
-            at: Timestamp(microseconds: 1_768_046_400_123_456), hash: hash)
+            at: Timestamp(microseconds: 1_768_046_400_123_000), hash: hash)
     }
 
     private func sums(_ ledger: [LedgerEntry]) -> WalletSums {

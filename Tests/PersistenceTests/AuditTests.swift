@@ -66,7 +66,7 @@ struct AuditTests {
             let ends = ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"]
             for id in ends {
                 try await PostgresSession.run(
-                    "SELECT wallet_move('\(id)', '\(id)', 'earn', 5, 'a gift', NULL, 1, clock_timestamp())", at: url)
+                    "SELECT wallet_move('\(id)', '\(id)', 'earn', 5, 'a gift', NULL, 1, '2026-01-10')", at: url)
             }
             for users in [1, 1_000] {
                 let found = try await audit(url, users: users).findings

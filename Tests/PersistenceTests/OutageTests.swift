@@ -40,12 +40,14 @@ import Glibc
         #expect(took < .seconds(5))
     }
 
-    private func expectRecovery(_ database: Database) async throws {
+    private func expectRecovery(_ cluster: TestCluster, _ database: Database) async throws {
         let took = await duration {
             _ = try? await database.write(for: UUID(), "SELECT 1")
             _ = try? await database.read("SELECT 1")
         }
-        #expect(took < .seconds(2), "about 1 s after it is back")
+        // What a connection takes at this moment, on a machine that may be busy with other suites, is not ours.
+        let plain = try await duration { _ = try await PostgresSession.run("SELECT 1", at: cluster.url()) }
+        #expect(took < .seconds(2) + plain * 4, "about 1 s after it is back; a plain connection takes \(plain)")
         #expect(await database.ping())
         try await eventually("every connection is back") { database.gauges.connectionsUp == 5 }
     }
@@ -57,7 +59,7 @@ import Glibc
             try await expectUnavailable(database)
             #expect(await !database.ping())
             try await cluster.start()
-            try await expectRecovery(database)
+            try await expectRecovery(cluster, database)
         }
     }
 
@@ -70,7 +72,7 @@ import Glibc
             try await expectUnavailable(database)
             // Its orphans go by themselves, and until then it does not start.
             try await eventually("it starts again") { (try? await cluster.start()) != nil }
-            try await expectRecovery(database)
+            try await expectRecovery(cluster, database)
         }
     }
 
