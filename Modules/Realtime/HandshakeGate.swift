@@ -41,6 +41,8 @@ final class HandshakeGate: ChannelDuplexHandler, RemovableChannelHandler, @unche
     private var state = State.requests
     private var isHTTP = false
     private var unanswered = 0
+    /// The client says nothing any more.
+    private var hasLeft = false
     /// Nothing is read behind the request that was passed on last.
     private var isLast = false
 
@@ -78,7 +80,8 @@ final class HandshakeGate: ChannelDuplexHandler, RemovableChannelHandler, @unche
         if case .over = state { return context.write(data, promise: promise) }
         switch unwrapOutboundIn(data) {
         case .head(var head) where isLast && unanswered == 1 && head.status.code >= 200:
-            head.headers.add(name: "connection", value: "close")
+            let said = head.headers["connection"].filter { $0 != "close" }
+            head.headers.replaceOrAdd(name: "connection", value: (said + ["close"]).joined(separator: ", "))
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .head, .body: context.write(data, promise: promise)
         case .end:
@@ -132,12 +135,24 @@ final class HandshakeGate: ChannelDuplexHandler, RemovableChannelHandler, @unche
             context.fireChannelReadComplete()
         case .caller, .anonymous, .badToken:
             state = .over
+            // The socket would not hear of it any more.
+            guard !hasLeft else { return context.close(promise: nil) }
             do {
                 try fates.socket(context, head, verdict)
             } catch {
                 context.close(promise: nil)
             }
         }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch (event, state) {
+        case (ChannelEvent.inputClosed, _): hasLeft = true
+        // The server stops, and nobody else on this connection can hear it yet.
+        case (is ChannelShouldQuiesceEvent, .requests) where !isHTTP: return context.close(promise: nil)
+        default: break
+        }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -159,12 +174,13 @@ final class HandshakeGate: ChannelDuplexHandler, RemovableChannelHandler, @unche
     }
 
     private static func asksToUpgrade(_ head: HTTPRequestHead) -> Bool {
-        head.headers.contains(name: "upgrade")
-            && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
+        head.method == .CONNECT
+            || head.headers.contains(name: "upgrade")
+                && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
     }
 
-    /// The decoder reads nothing behind a request that asks for an upgrade, whatever becomes of it (curl asks for h2c), so that
-    /// the connection ends with the answer, and the client is told.
+    /// The decoder reads nothing behind a request that asks for an upgrade (curl does, for h2c) or a tunnel, whatever becomes of
+    /// it, so that the connection ends with the answer, and the client is told.
     private static func ordinary(_ head: HTTPRequestHead) -> HTTPRequestHead {
         var head = head
         head.headers.remove(name: "upgrade")

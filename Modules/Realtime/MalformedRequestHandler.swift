@@ -19,8 +19,12 @@ final class MalformedRequestHandler: ChannelDuplexHandler {
     private var context: ChannelHandlerContext?
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard error is HTTPParserError else { return context.fireErrorCaught(error) }
-        refuse()
+        switch error {
+        case is HTTPParserError: refuse()
+        // Of one that says much more before it has its answer, behind a request where nothing is read any more.
+        case is ByteToMessageDecoderError.PayloadTooLargeError: context.close(promise: nil)
+        default: context.fireErrorCaught(error)
+        }
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }

@@ -63,9 +63,10 @@ package struct RealtimeServerChannel: HTTPChannelHandler {
             decoding.maxHeaderListSize = limits.head
             decoding.maxHeaderFieldSize = limits.head
             decoding.maxHeaderFieldCount = 100
-            // What a client sends without waiting for the answer to its handshake is read as frames.
+            // What a client sends without waiting for the answer to its handshake is read as frames, up to two messages of it.
             let decoder = ByteToMessageHandler(
-                HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: decoding))
+                HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: decoding),
+                maximumBufferSize: 131_072)
             let negotiated = channel.eventLoop.makePromise(of: Negotiated.self)
             let gate = HandshakeGate(
                 path: Self.path, subprotocol: Self.subprotocol,

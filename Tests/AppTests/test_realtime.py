@@ -11,6 +11,7 @@ import struct
 import time
 import uuid
 from collections.abc import Callable
+from socket import SHUT_WR
 
 import httpx
 import pytest
@@ -138,8 +139,41 @@ class TestAdmission:
             for _ in range(before):
                 raw.request("GET", "/healthz")
             answer = raw.request("GET", path, {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": protocol})
-            assert (answer.status, answer.headers.get("connection")) == (status, "close")
+            assert answer.status == status and answer.headers["connection"] in ("close", "upgrade, close")
             assert raw.wait_end() == b""
+
+    def test_who_asks_for_a_tunnel_is_told_that_the_connection_ends(self, user: Client) -> None:
+        with RawSocket(user.url) as raw:
+            raw.send(f"CONNECT example.org:1 HTTP/1.1\r\nHost: {raw.host}\r\n\r\n")
+            answer = raw.response()
+            assert answer.status >= 400 and answer.headers["connection"] == "close"
+            assert raw.wait_end() == b""
+
+    @pytest.mark.parametrize("first", ["CONNECT example.org:1", "GET /api/sync?cursor={cursor}&wait=20"])
+    def test_what_is_sent_before_there_is_a_socket_is_held_in_bounds(self, user: Client, first: str) -> None:
+        cursor = user.pull()["cursor"]
+        with RawSocket(user.url) as raw:
+            raw.send(
+                f"{first.format(cursor=cursor)} HTTP/1.1\r\nHost: {raw.host}\r\nAuthorization: Bearer {user.token}\r\n\r\n")
+            if first.startswith("GET"):
+                raw.send(
+                    f"GET /api/realtime HTTP/1.1\r\nHost: {raw.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+            # More than the buffers of both kernels hold: it can only be sent to the end if the server takes it.
+            with pytest.raises(OSError):
+                for _ in range(1_000):
+                    raw.send(b"x" * 65_536)
+
+    def test_a_client_that_leaves_during_its_handshake_has_no_socket(self, user: Client, shared_server: Server) -> None:
+        sockets = shared_server.metric("lockstep_sockets")
+        with RawSocket(user.url) as raw:
+            raw.send(
+                f"GET /api/realtime HTTP/1.1\r\nHost: {raw.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                f"Authorization: Bearer {user.token}\r\n\r\n")
+            raw.socket.shutdown(SHUT_WR)
+            raw.wait_end()
+        eventually(lambda: shared_server.metric("lockstep_sockets") <= sockets, within=5, what="no socket is left")
 
     def test_an_upgrade_at_another_path_is_none(self, user: Client) -> None:
         with RawSocket(user.url) as raw:

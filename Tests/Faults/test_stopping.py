@@ -9,7 +9,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from harness import Client, Database, Server, documents, eventually
+from harness import Client, Database, RawSocket, Server, documents, eventually
 
 
 def test_every_socket_is_told_1001_spread_over_a_few_seconds(
@@ -85,3 +85,14 @@ def test_idle_keep_alive_connections_do_not_hold_up_the_end(server: Server, clie
     assert time.monotonic() - began < 8
     for other in others:
         other.close()
+
+
+def test_connections_that_have_not_said_what_they_want_do_not_hold_up_the_end(server: Server) -> None:
+    with RawSocket(server.url) as silent, RawSocket(server.url) as slow:
+        slow.send("GET /hea")
+        # Both are taken, because they came before it.
+        assert httpx.get(f"{server.url}/healthz").status_code == 200
+        began = time.monotonic()
+        assert server.terminate(within=20) == 0
+        assert time.monotonic() - began < 8
+        assert silent.wait_end() == b"" == slow.wait_end()
