@@ -31,8 +31,9 @@ package struct Push: Sendable {
 
     private static func mutation(_ json: JSON, at pointer: String) throws(Problem) -> Mutation {
         var fields = try Fields(json, at: pointer)
-        let id = UUID(text: fields.string("id", length: 36...36))
-        if id == nil, fields["id"] != nil { fields.fault("id", "A UUID should stand here.") }
+        let text = fields.string("id", length: 36...36)
+        let id = UUID(text: text)
+        if id == nil, !text.isEmpty { fields.fault("id", "A UUID should stand here.") }
         let name = fields.string("name", length: 1...64)
         let args = fields.optionalObject("args") ?? .object([:])
         let base = fields.optionalInteger("base_version", in: 0...9_007_199_254_740_991)
