@@ -74,11 +74,14 @@ def test_a_day_without_network_arrives_once_and_in_order(
     wait_for_worker(desktop)
     desktop.context.set_offline(True)
     desktop.page.goto("/app/settings")
-    desktop.expect_state("offline", within=10).choose_theme("dark")
+    # As a person would: the page is left when the change shows. What is not yet in the store then, a millisecond after a
+    # click, would be gone with the page.
+    desktop.expect_state("offline", within=10).choose_theme("dark").expect_theme("dark").expect_pending(1)
     desktop.page.goto("/app/focus")
     desktop.get("start-focus").click()
     desktop.get("pause-focus").click()
     expect(desktop.get("focus-paused")).to_be_visible()
+    desktop.expect_pending(3)
     desktop.page.goto("/app/market")
     desktop.get(f"buy-item-{OUTSIDE}").click()
     desktop.get("confirm-purchase").click()

@@ -192,8 +192,12 @@ class IndexedStore {
     async #change(account, stores, act) {
         await this.#run(stores, "readwrite", (it) => {
             const request = it.accounts.get(account);
-            request.onsuccess = () => act(it, request.result
-                ?? { account, device: null, email: "", seq: 0, cursor: null, skew: null, forked: false, last: 0 });
+            request.onsuccess = () => {
+                act(it, request.result
+                    ?? { account, device: null, email: "", seq: 0, cursor: null, skew: null, forked: false, last: 0 });
+                // From here on it stands also where the page is left before it hears that it does.
+                request.transaction?.commit?.();
+            };
         });
     }
 
