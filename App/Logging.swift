@@ -1,3 +1,4 @@
+import API
 import Foundation
 import Logging
 
@@ -18,7 +19,7 @@ struct JSONLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         var line: [String: String] = metadata.merging(event.metadata ?? [:]) { $1 }.mapValues { "\($0)" }
-        line["time"] = Date.now.formatted(.iso8601.time(includingFractionalSeconds: true))
+        line["time"] = Timestamp.now().text
         line["level"] = event.level.rawValue
         line["message"] = "\(event.message)"
         line["logger"] = label

@@ -114,7 +114,7 @@ struct Routes: Sendable {
         }
         do {
             guard let caller = try await authenticator.caller(bearing: token) else { return .badToken }
-            _ = try await authenticator.slide(caller)
+            try await authenticator.slide(caller)
             try await arrivals.note(caller.user)
             return .caller(caller)
         } catch {

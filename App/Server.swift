@@ -150,7 +150,7 @@ struct Server {
                 authenticate: { token in
                     guard let token = SessionToken(token), let caller = try await authenticator.caller(bearing: token)
                     else { return nil }
-                    _ = try await authenticator.slide(caller)
+                    try await authenticator.slide(caller)
                     try await arrivals.note(caller.user)
                     return caller
                 },
@@ -231,6 +231,10 @@ struct Server {
             throw StartFailure(
                 description:
                     "port \(configuration.port) may not be used by this user; set LOCKSTEP_PORT to one above 1023")
+        } catch is SocketAddressError.UnknownHost {
+            throw StartFailure(
+                description: "LOCKSTEP_HOST is “\(configuration.host)”, which is neither an address nor a name that "
+                    + "leads to one")
         } catch let error as IOError where error.errnoCode == EADDRNOTAVAIL {
             throw StartFailure(
                 description: "LOCKSTEP_HOST is “\(configuration.host)”, which is no address of this machine")

@@ -110,7 +110,7 @@ struct WebApp: Sendable {
         if case .cookie(let token) = authenticator.credential(in: request.headers) {
             caller = try await authenticator.caller(bearing: token)
             // A page may be the only request for weeks: its socket does the rest.
-            if let caller, try await authenticator.slide(caller) {
+            if let caller, try await authenticator.slide(caller) != nil {
                 renewed = authenticator.cookie(token, client: context.client)
             }
         }

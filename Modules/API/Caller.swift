@@ -18,7 +18,7 @@ package struct Caller: Sendable {
     package let session: UUID
     package let device: Device
     /// When the session ends if it is not used again.
-    package let expires: Timestamp
+    package var expires: Timestamp
     /// Whether it is some minutes since it was last noted that this device was here.
     package let noteIsDue: Bool
 

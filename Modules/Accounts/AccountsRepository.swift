@@ -36,7 +36,7 @@ package protocol AccountsRepository: Sendable {
     func caller(tokenHash: [UInt8]) async throws -> Caller?
 
     /// Moves the session's end to `days` from now, and notes that its device was seen.
-    func extend(_ caller: Caller, days: Int) async throws
+    func extend(_ caller: Caller, days: Int) async throws -> Timestamp?
 
     /// Notes that the session's device was here just now, unless that was noted a moment ago.
     func note(_ caller: Caller) async throws

@@ -49,16 +49,16 @@ package struct Authenticator: Sendable {
     }
 
     /// Moves the end of a session that is in use, at most once an hour, and notes that its device was here, every few
-    /// minutes: no request costs a write of its own. Returns whether the end was moved.
-    package func slide(_ caller: Caller) async throws -> Bool {
+    /// minutes: no request costs a write of its own. Returns the new end, nil where it was not moved.
+    @discardableResult
+    package func slide(_ caller: Caller) async throws -> Timestamp? {
         let full = Timestamp.now().advanced(bySeconds: Int64(sessionDays) * 86_400 - 3_600)
         guard caller.expires < full else {
             // Nobody is refused because this cannot be written.
             if caller.noteIsDue { try? await repository.note(caller) }
-            return false
+            return nil
         }
-        try await repository.extend(caller, days: sessionDays)
-        return true
+        return try await repository.extend(caller, days: sessionDays)
     }
 
     /// The cookie that carries `token`, or with nil takes it away.
@@ -101,10 +101,11 @@ package struct AuthenticatingMiddleware: RouterMiddleware {
         if let wait = limiter.take(caller.user) {
             throw Problem.rateLimited("You have sent too many requests.", retryAfter: wait)
         }
+        let moved = try await authenticator.slide(caller)
         context.identity = caller
-        let slid = try await authenticator.slide(caller)
+        if let moved { context.identity?.expires = moved }
         var response = try await next(request, context)
-        if slid, byCookie, response.headers[.setCookie] == nil {
+        if moved != nil, byCookie, response.headers[.setCookie] == nil {
             response.headers[.setCookie] = authenticator.cookie(token, client: context.client)
         }
         return response

@@ -101,7 +101,8 @@ final class HandshakeGate: ChannelDuplexHandler, RemovableChannelHandler, @unche
         for part in parts {
             if case .head(let head) = part {
                 unanswered += 1
-                isLast = Self.asksToUpgrade(head)
+                // HTTP/1.0 closes unless it is asked not to (RFC 9112, 9.3).
+                isLast = Self.asksToUpgrade(head) || head.version == .http1_0 && !head.isKeepAlive
                 context.fireChannelRead(wrapInboundOut(.head(isLast ? Self.ordinary(head) : head)))
             } else {
                 context.fireChannelRead(wrapInboundOut(part))

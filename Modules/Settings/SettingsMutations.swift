@@ -28,14 +28,31 @@ package struct SettingsMutations: Sendable {
                 guard case .object(let members) = args, !members.isEmpty else {
                     throw Problem.invalidBody("An object of keys and values should stand here; null deletes a key.")
                 }
-                return (members, try members.sorted { $0.key < $1.key }.map(Self.change))
+                return (members, try Self.changes(members))
             },
             verb("settings.clear", pushable: false) { _ in ([:], nil) },
         ]
     }
 
-    private static func change(key: String, value: JSON) throws -> SettingChange {
-        value == .null ? try SettingChange(deleting: key) : try SettingChange(key: key, value: value)
+    /// - Throws: the problem of the first key that cannot be or cannot have its value, with the faults of all of them.
+    private static func changes(_ members: [String: JSON]) throws(Problem) -> [SettingChange] {
+        var changes: [SettingChange] = []
+        var refused: Problem?
+        for (key, value) in members.sorted(by: { $0.key < $1.key }) {
+            do throws(SettingsRefusal) {
+                changes.append(
+                    value == .null ? try SettingChange(deleting: key) : try SettingChange(key: key, value: value))
+            } catch {
+                // RFC 6901.
+                let pointer = "/" + key.replacing("~", with: "~0").replacing("/", with: "~1")
+                let faults = error.problem.errors.map { Problem.Fault(pointer: pointer, detail: $0.detail) }
+                var problem = refused ?? error.problem
+                problem.errors = (refused?.errors ?? []) + faults
+                refused = problem
+            }
+        }
+        if let refused { throw refused }
+        return changes
     }
 
     private func verb(

@@ -1,5 +1,5 @@
 package import API
-import FoundationEssentials
+import Foundation
 import HTTPTypes
 package import Hummingbird
 package import Sync
@@ -72,7 +72,7 @@ package struct SettingsRoutes: Sendable {
 
     /// The key in the path. What no setting can be called is simply not found.
     private func key(_ context: EdgeContext) throws -> String {
-        let key = try context.parameters.require("key")
+        guard let key = try context.parameters.require("key").removingPercentEncoding else { throw Problem.notFound }
         do throws(SettingsRefusal) { try SettingChange.check(key: key) } catch { throw Problem.notFound }
         return key
     }

@@ -107,7 +107,7 @@ private struct Nobody: AccountsRepository {
         for user: User, checked: String, device: DeviceDescription, tokenHash: [UInt8], days: Int
     ) async throws -> OpenedSession { throw Problem.notFound }
     func caller(tokenHash: [UInt8]) async throws -> Caller? { nil }
-    func extend(_ caller: Caller, days: Int) async throws {}
+    func extend(_ caller: Caller, days: Int) async throws -> Timestamp? { nil }
     func note(_ caller: Caller) async throws {}
     func endSession(_ session: UUID, of user: UUID) async throws {}
     func user(_ id: UUID) async throws -> User? { nil }

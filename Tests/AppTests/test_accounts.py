@@ -119,8 +119,11 @@ def test_a_session_that_expired_is_refused(server: Server, client: Client, datab
 
 def test_a_session_in_use_slides(server: Server, client: Client, database: Database) -> None:
     database.rows("UPDATE sessions SET expires_at = now() + interval '3 days'")
-    client.settings()
+    # Already the answer that moves it says where it ends.
+    said = client.expect(200, "GET", "/api/auth/me")["expires_at"]
     assert database.value("SELECT expires_at > now() + interval '29 days' FROM sessions")
+    assert said == database.value(
+        "SELECT to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') FROM sessions")
 
 
 class TestCookie:

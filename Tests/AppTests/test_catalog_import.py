@@ -235,13 +235,15 @@ class TestDemo:
     def test_a_server_with_a_private_database_seeds_it_once(
         self, start_server: Callable[..., Server], sign_up: Callable[..., Client], data_folder: Path,
     ) -> None:
-        server = start_server(None, env={"LOCKSTEP_DATA_DIR": str(data_folder / "data")})
+        # A folder of a name that would have to be quoted.
+        data = str(data_folder / "my data, o'clock")
+        server = start_server(None, env={"LOCKSTEP_DATA_DIR": data})
         client = sign_up(server)
         assert len(client.expect(200, "GET", "/api/market/items", params={"limit": 100})["items"]) >= 40
         before = documents(client.pull(), "items")
         server.restart()
         assert documents(client.pull(), "items") == before and len(before) == 43
-        granted = lockstep("coins", "grant", client.email, "5", "--reason", "x", env={"LOCKSTEP_DATA_DIR": str(data_folder / "data")})
+        granted = lockstep("coins", "grant", client.email, "5", "--reason", "x", env={"LOCKSTEP_DATA_DIR": data})
         assert granted.stdout.endswith("the balance is 5\n"), "a command shares the private PostgreSQL with the server"
         assert client.expect(200, "GET", "/api/market/wallet")["total_coins"] == 5
         assert server.terminate() == 0

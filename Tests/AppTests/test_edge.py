@@ -212,6 +212,17 @@ def test_a_request_names_its_host_once(shared_server: Server, hosts: str) -> Non
         assert answer.startswith(b"HTTP/1.1 400") and answer.count(b"x-request-id") == 1
 
 
+def test_a_client_of_http_1_0_sees_the_connection_end(user: Client) -> None:
+    with RawSocket(user.url) as raw:
+        raw.send("GET /healthz HTTP/1.0\r\n\r\n")
+        answer = raw.wait_end()
+        assert b" 200 " in answer.split(b"\r\n")[0]
+    with RawSocket(user.url) as raw:
+        for _ in range(2):
+            raw.send("GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            assert raw.response().status == 200
+
+
 def test_frames_in_the_same_packet_as_the_handshake_are_read(user: Client) -> None:
     from harness.wire import frame
 

@@ -75,6 +75,23 @@ def test_a_key_that_cannot_be_is_refused(user: Client, key: object) -> None:
     assert answer.status_code == 422 and user.settings() == {}
 
 
+def test_a_key_in_a_path_may_be_percent_encoded(user: Client) -> None:
+    user.patch({"a:b": 1, "a.b": 2})
+    assert user.expect(200, "GET", "/api/settings/a%3Ab")["value"] == 1
+    assert user.expect(200, "GET", "/api/settings/a%2Eb/history") == {"history": []}
+    user.expect(204, "DELETE", "/api/settings/%61%3Ab")
+    assert user.settings() == {"a.b": 2}
+    for odd in ("a%", "a%zz", "a%00", "a%2Fb", "%C3%A4"):
+        assert user.request("GET", f"/api/settings/{odd}").status_code == 404
+
+
+def test_a_patch_points_at_each_member_that_cannot_be(user: Client) -> None:
+    answer = user.request("PATCH", "/api/settings", {"a": 1, "theme": "blue", "notifications_enabled": 3, "x/y~z": 1})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_setting")
+    assert [it["pointer"] for it in answer.json()["errors"]] == ["/notifications_enabled", "/theme", "/x~1y~0z"]
+    assert user.settings() == {}
+
+
 def test_null_deletes_in_patch_and_is_refused_elsewhere(user: Client) -> None:
     user.patch({"a": 1, "b": 2})
     assert user.request("POST", "/api/settings", {"key": "a", "value": None}).status_code == 422

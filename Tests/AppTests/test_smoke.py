@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
+
 import httpx
 
 from harness import Client, RawSocket, Server
@@ -17,6 +21,15 @@ def test_a_registered_user_reads_back_the_setting_it_wrote(client: Client) -> No
     assert (written["key"], written["value"]) == ("theme", "dark")
     assert client.setting("theme") == written
     assert client.settings() == {"theme": "dark"}
+
+
+def test_a_log_in_json_is_an_object_a_line_with_its_moment(start_server: Callable[..., Server]) -> None:
+    lines = [line for line in start_server(env={"LOCKSTEP_LOG_FORMAT": "json"}).log().splitlines() if line.startswith("{")]
+    assert lines
+    for line in lines:
+        entry = json.loads(line)
+        assert {"level", "logger", "message"} < set(entry)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry["time"])
 
 
 def test_a_graceful_stop_ends_with_status_zero(server: Server) -> None:

@@ -30,6 +30,13 @@ def test_a_taken_port_is_named(server: Server) -> None:
     assert said.returncode == 1 and str(server.port) in said.stderr and "LOCKSTEP_PORT" in said.stderr
 
 
+@pytest.mark.parametrize("host", ["not a host", "203.0.113.1"])
+def test_a_host_that_is_not_this_machine_is_named_in_the_end(database: Database, host: str) -> None:
+    said = lockstep("serve", env={"DATABASE_URL": database.url, "LOCKSTEP_HOST": host})
+    assert said.returncode == 1 and "Lockstep is ready" not in said.stdout
+    assert said.stderr.splitlines()[-1].startswith(f"lockstep: LOCKSTEP_HOST is “{host}”, which is ")
+
+
 @pytest.mark.parametrize("command", ["doctor", "migrate status", "migrate down", "flags list", "audit"])
 def test_a_command_makes_no_private_database_where_there_is_none(tmp_path: Path, command: str) -> None:
     mistyped = tmp_path / "mistyped"

@@ -62,6 +62,11 @@ package final class EmbeddedPostgres: Sendable {
         let installation = try PostgresInstallation.find()
         let root = URL(fileURLWithPath: folder).standardizedFileURL.path
         let data = root + "/postgres"
+        // pg_ctl pastes the folder into a command of the shell, between these.
+        guard !root.contains(where: { "\"\\$`\n".contains($0) }) else {
+            throw Failure(
+                description: "LOCKSTEP_DATA_DIR is “\(root)”; pg_ctl cannot handle \" \\ $ ` or a line break in it")
+        }
         guard making || exists(data) else {
             throw Failure(
                 description: "there is no private PostgreSQL in \(root); name its folder by LOCKSTEP_DATA_DIR, or "
@@ -136,9 +141,20 @@ package final class EmbeddedPostgres: Sendable {
 
     /// Where the socket lies: in the data folder, or where the path would be longer than a socket's may be (107 bytes),
     /// under /tmp. Only its owner may enter.
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+
     private static func socketFolder(_ root: String, _ installation: PostgresInstallation) throws -> String {
         var folder = root + "/socket"
-        if folder.utf8.count > 85 {
+        // Longer ones do not fit into a socket's address, and others would have to be quoted wherever they are named.
+        if folder.utf8.count > 85 || !folder.utf8.allSatisfy(isPlain) {
             let name = root.utf8.reduce(UInt64(5_381)) { $0 &* 33 &+ UInt64($1) }
             folder = "/tmp/lockstep-" + String(name, radix: 36)
         }

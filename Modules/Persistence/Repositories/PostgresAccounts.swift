@@ -111,8 +111,8 @@ package struct PostgresAccounts: AccountsRepository {
         }
     }
 
-    package func extend(_ caller: Caller, days: Int) async throws {
-        _ = try await database.answering {
+    package func extend(_ caller: Caller, days: Int) async throws -> Timestamp? {
+        let rows = try await database.answering {
             try await $0.write(
                 for: caller.user,
                 """
@@ -121,9 +121,10 @@ package struct PostgresAccounts: AccountsRepository {
                     WHERE user_id = \(caller.user) AND id = \(caller.device.id)
                 )
                 UPDATE sessions SET expires_at = clock_timestamp() + make_interval(days => \(days)::integer)
-                WHERE user_id = \(caller.user) AND id = \(caller.session)
+                WHERE user_id = \(caller.user) AND id = \(caller.session) RETURNING expires_at
                 """)
         }
+        return try rows.first?.decode("expires_at")
     }
 
     package func note(_ caller: Caller) async throws {
