@@ -4,51 +4,62 @@ import PackageDescription
 // The graph: one line a module, what it needs behind it. ArchitectureTests hold every import line against it.
 let modules: [Target] = [
     module("API", needs: [], .hummingbird, .log, .nio, .httpTypes, .crypto, .metrics),
-    module("Sync", needs: ["API"], .hummingbird, .log, .nio, .httpTypes, .crypto),
-    module("Accounts", needs: ["API", "Sync"], .hummingbird, .log, .nioPosix, .httpTypes, .crypto, .cryptoExtras),
-    module("Focus", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes, .lifecycle),
-    module("Settings", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes),
-    module("Market", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes, .crypto, .lifecycle),
-    module("Flags", needs: ["API", "Sync"], .hummingbird, .log, .nio, .httpTypes, .metrics),
+    module("Persistence", needs: ["CLibPQ"], .log, .crypto, .lifecycle, .collections),
+    module(
+        "Sync", needs: ["API", "Persistence"], rules: ["sync"], .hummingbird, .log, .nio, .httpTypes, .crypto,
+        .lifecycle, .metrics),
     module(
         "Realtime", needs: ["API", "Sync"], .hummingbirdCore, .log, .nio, .nioHTTP1, .nioWebSocket, .nioHTTPTypes,
         .httpTypes, .httpTypesNIO, .crypto, .lifecycle, .collections, .asyncAlgorithms, .metrics),
-    module(
-        "Persistence", needs: ["CLibPQ", "API", "Sync", "Accounts", "Settings", "Flags", "Focus", "Market"], .log,
-        .crypto, .lifecycle, .collections, .metrics),
+    module("Site", needs: ["API", "Accounts"], .hummingbird, .nio, .httpTypes, .crypto),
     .systemLibrary(name: "CLibPQ", path: "Modules/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
 ]
 
+// The features, one line each; another one is a line in App/Features/Features.swift. scripts/new-feature writes both.
+let features: [Feature] = [
+    feature(
+        "Accounts", rules: ["accounts", "erasure", "export"], .nioPosix, .crypto, .cryptoExtras, .lifecycle,
+        tests: "Focus", .hummingbird),
+    feature("Flags", .metrics),
+    feature("Focus", rules: ["focus", "published"], .lifecycle, tests: .nioPosix),
+    feature(
+        "Market", rules: ["market", "wallet", "purchases", "rewards", "personal_items", "recommendations"], .crypto,
+        .lifecycle, tests: "Focus"),
+    feature("Settings"),
+]
+
 let app: [Target] = [
+    .target(
+        name: "FeatureList", dependencies: ["API", "Sync", "Persistence"] + names(features), path: "App/Features",
+        swiftSettings: house()),
     .executableTarget(
         name: "lockstep",
-        dependencies: ["API", "Sync", "Accounts", "Settings", "Flags", "Focus", "Market", "Realtime", "Persistence"].map
-        {
-            .byName(name: $0)
-        } + [
+        dependencies: ["FeatureList", "API", "Sync", "Realtime", "Site", "Persistence"] + names(features) + [
             .hummingbird, .hummingbirdCore, .log, .nio, .nioPosix, .nioHTTP1, .unixSignals, .httpTypes, .lifecycle,
             .metrics, .argumentParser, .configuration,
             .crypto,
         ],
-        path: "App",
+        path: "App", exclude: ["Features"],
         swiftSettings: house()
-    )
+    ),
 ]
 
 let tests: [Target] = [
     .target(
-        name: "TestSupport", dependencies: ["API", "Sync", "Persistence", "CLibPQ", .log, .lifecycle],
+        name: "TestSupport",
+        dependencies: ["FeatureList", "API", "Sync", "Persistence", "CLibPQ"] + names(features) + [
+            .log, .lifecycle, .hummingbird, .httpTypes, .nio, .nioEmbedded,
+        ],
         path: "Tests/Support",
         swiftSettings: house()),
+    .executableTarget(
+        name: "websocket-echo",
+        dependencies: ["API", "Realtime", .hummingbird, .hummingbirdCore, .log, .nio, .nioPosix, .nioWebSocket],
+        path: "Tests/WebSocketEcho", swiftSettings: house()),
     suite("API", .hummingbird, .httpTypes),
-    suite("Sync", "API"),
-    suite("Accounts", "API", .hummingbird, .httpTypes),
-    suite("Settings", "API", "Sync"),
-    suite("Flags", "API"),
-    suite("Focus", "API", "Sync"),
-    suite("Market", "API", "Sync"),
+    suite("Persistence", "API", "Sync", "Accounts", .log, .lifecycle),
+    suite("Sync", "API", "Accounts", "Settings", "Focus", "Market", "Persistence", .log, .lifecycle),
     suite("Realtime", "API", "Sync", .nio, .nioWebSocket),
-    suite("Persistence", "API", "Sync", "Accounts", "Settings", "Flags", "Focus", "Market", .log, .lifecycle),
     .testTarget(name: "ArchitectureTests", path: "Tests/ArchitectureTests", swiftSettings: house()),
 ]
 
@@ -69,17 +80,49 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
     ],
-    targets: modules + app + tests,
+    targets: modules + features.map(\.module) + app + tests + features.map(\.tests),
     swiftLanguageModes: [.v6]
 )
 
-func module(_ name: String, needs: [String], _ products: Target.Dependency...) -> Target {
-    .target(
-        name: name, dependencies: needs.map { .byName(name: $0) } + products, path: "Modules/\(name)",
-        swiftSettings: house())
+/// - Parameter rules: the files of SQL under the module's Storage/, which the binary carries.
+func module(_ name: String, needs: [String], rules: [String] = [], _ products: Target.Dependency...) -> Target {
+    module(name, needs: needs, rules: rules, products)
 }
 
-func suite(_ name: String, _ more: Target.Dependency...) -> Target {
+func module(_ name: String, needs: [String], rules: [String], _ products: [Target.Dependency]) -> Target {
+    .target(
+        name: name, dependencies: needs.map { .byName(name: $0) } + products, path: "Modules/\(name)",
+        resources: rules.map { .embedInCode("Storage/\($0).sql") }, swiftSettings: house())
+}
+
+struct Feature {
+    let module: Target
+    let tests: Target
+}
+
+/// A feature's module and its tests.
+/// - Parameters:
+///   - rules: one file of the feature's name, unless there are others.
+///   - products: beside what every feature imports.
+///   - tests: what its tests import beside that.
+func feature(
+    _ name: String, rules: [String]? = nil, _ products: Target.Dependency..., tests: Target.Dependency...
+) -> Feature {
+    let edge: [Target.Dependency] = [.hummingbird, .log, .nio, .httpTypes]
+    let known = Set(["API", "Sync", "Persistence", "Accounts"]).subtracting([name]).sorted()
+    return Feature(
+        module: module(
+            name, needs: ["API", "Sync", "Persistence"], rules: rules ?? [name.lowercased()], edge + products),
+        tests: suite(name, known.map { .byName(name: $0) } + [.httpTypes, .log] + tests))
+}
+
+func names(_ features: [Feature]) -> [Target.Dependency] {
+    features.map { .byName(name: $0.module.name) }
+}
+
+func suite(_ name: String, _ more: Target.Dependency...) -> Target { suite(name, more) }
+
+func suite(_ name: String, _ more: [Target.Dependency]) -> Target {
     .testTarget(
         name: "\(name)Tests", dependencies: ["TestSupport", .byName(name: name)] + more, path: "Tests/\(name)Tests",
         swiftSettings: house())
@@ -98,6 +141,7 @@ extension Target.Dependency {
     static var hummingbird: Self { .product(name: "Hummingbird", package: "hummingbird") }
     static var hummingbirdCore: Self { .product(name: "HummingbirdCore", package: "hummingbird") }
     static var nio: Self { .product(name: "NIOCore", package: "swift-nio") }
+    static var nioEmbedded: Self { .product(name: "NIOEmbedded", package: "swift-nio") }
     static var nioPosix: Self { .product(name: "NIOPosix", package: "swift-nio") }
     static var nioHTTP1: Self { .product(name: "NIOHTTP1", package: "swift-nio") }
     static var nioWebSocket: Self { .product(name: "NIOWebSocket", package: "swift-nio") }

@@ -1,8 +1,10 @@
 import API
 import ArgumentParser
+import FeatureList
 import Foundation
 import Market
 import Persistence
+import Sync
 import Synchronization
 
 /// `lockstep audit`: whether every coin, piece and reward came about by what the server does.
@@ -11,7 +13,7 @@ struct AuditCommand: AsyncParsableCommand {
         commandName: "audit",
         abstract: "Recomputes every user's ledger and holds it against wallets, purchases, rewards and focus sessions.",
         discussion: """
-            Reads as of one moment, while servers run, and changes nothing. Prints what is wrong with the user and the row, \
+            Reads each user's as of one moment, while servers run, and changes nothing. Prints what is wrong with the user and the row, \
             one line each. Exit status: 0 nothing is wrong, 1 something is, 2 it could not be found out.
             """)
 
@@ -25,7 +27,9 @@ struct AuditCommand: AsyncParsableCommand {
         do {
             done = try await audit()
         } catch {
-            complain("lockstep: the audit could not be finished: \(Self.words(error))")
+            complain(
+                "lockstep: the audit could not be finished: \(Self.words(error)); it changed nothing, and is begun anew by "
+                    + "`lockstep audit\(json ? " --json" : "")`")
             throw ExitCode(2)
         }
         say(json ? done.json : done.words)
@@ -37,7 +41,7 @@ struct AuditCommand: AsyncParsableCommand {
         let json = json
         try await withDatabase(options) { _, url in
             let reporter = ProgressReporter()
-            let done = try await PostgresAudit(url: url).run(
+            let done = try await PostgresAudit(url: url, rules: .all, earnings: FeatureViews.all.earnings).run(
                 found: { say(json ? $0.json : $0.words) }, progress: { reporter.tell($0) })
             report.withLock { $0 = done }
         }
@@ -82,12 +86,12 @@ extension PostgresAudit.Progress {
 extension AuditFinding {
     fileprivate var words: String {
         let owner = user.map { "user \($0.text): " } ?? ""
-        return "\(owner)\(kind.rawValue) \(row): \(what)"
+        return "\(owner)\(kind.name) \(row): \(what)"
     }
 
     fileprivate var json: String {
         JSON.object([
-            "kind": .string(kind.rawValue), "user": user.map { .string($0.text) } ?? .null, "row": .string(row),
+            "kind": .string(kind.name), "user": user.map { .string($0.text) } ?? .null, "row": .string(row),
             "what": .string(what),
         ]).line
     }

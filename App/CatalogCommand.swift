@@ -1,6 +1,8 @@
 import API
 import ArgumentParser
+import FeatureList
 import Foundation
+import Logging
 import Market
 import Persistence
 import Realtime
@@ -56,7 +58,8 @@ struct CatalogCommand: AsyncParsableCommand {
             _ catalogue: Catalogue, _ url: String, dryRun: Bool
         ) async throws -> (plan: CataloguePlan, shared: Version?) {
             do {
-                return try await PostgresCatalogue(url: url).bring(to: catalogue, dryRun ? .dryRun : .write)
+                return try await PostgresCatalogue(url: url, rules: .all).bring(
+                    to: catalogue, dryRun ? .dryRun : .write)
             } catch let error as PostgresCatalogue.TakenIDs {
                 let names = error.items.map { "\($0.id.text) (\($0.name))" }.joined(separator: ", ")
                 throw StartFailure(
@@ -86,6 +89,12 @@ struct CatalogCommand: AsyncParsableCommand {
     }
 }
 
-func complain(_ line: String) {
-    FileHandle.standardError.write(Data((line + "\n").utf8))
+extension Server {
+    static func seed(_ url: String, _ home: Home, _ logger: Logger) async throws {
+        guard let file = FileManager.default.contents(atPath: home.demoCatalogue) else {
+            logger.warning("There is no demo catalogue to seed", metadata: ["file": .string(home.demoCatalogue)])
+            return
+        }
+        try await PostgresCatalogue(url: url, rules: .all).seed(Array(file), logger)
+    }
 }

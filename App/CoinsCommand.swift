@@ -1,6 +1,7 @@
 import API
 import Accounts
 import ArgumentParser
+import FeatureList
 import Foundation
 import Market
 import Persistence
@@ -35,7 +36,7 @@ struct CoinsCommand: AsyncParsableCommand {
             let (email, reason) = (email, reason)
             try await withDatabase(options) { database, _ in
                 guard let address = EmailAddress(email),
-                    let user = try await PostgresAccounts(database: database).credentials(of: address)?.user
+                    let user = try await PostgresAccounts(database: database).credentials(of: address, on: nil)?.user
                 else {
                     throw StartFailure(description: "nobody is registered as \(email); nothing was granted")
                 }
@@ -55,7 +56,8 @@ struct CoinsCommand: AsyncParsableCommand {
             _ coins: Int64, _ reason: String, to user: User, _ database: Database
         ) async throws -> Applied {
             do {
-                return try await PostgresMarket(database: database).grant(coins, reason: reason, to: user.id, id: .v7())
+                let market = PostgresMarket(database: database, sync: PostgresSync(database: database, views: .all))
+                return try await market.grant(coins, reason: reason, to: user.id, id: .v7())
             } catch let problem as Problem where problem.code == "invalid_body" {
                 throw StartFailure(
                     description: "\(user.email) cannot hold \(coins) coins more: a wallet's earnings end at "

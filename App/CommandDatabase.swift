@@ -1,4 +1,5 @@
 import API
+import FeatureList
 import Foundation
 import Logging
 import Persistence
@@ -8,8 +9,9 @@ func withDatabase(_ options: Options, _ work: (Database, String) async throws ->
     try await withMigrator(options) { migrator in
         // Says in one line when the database cannot be reached; the pool would try on.
         try migrator.refuseMissing(try await migrator.status())
+        try await migrator.installRules()
         let database = Database(
-            try DatabaseConfiguration(url: migrator.url, connections: 2),
+            try DatabaseConfiguration(url: migrator.url, rules: .all, connections: 2),
             logger: Logger(label: "lockstep", factory: { _ in SwiftLogNoOpLogHandler() }))
         defer { database.close() }
         do {

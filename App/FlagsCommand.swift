@@ -19,7 +19,7 @@ struct FlagsCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await withDatabase(options) { database, _ in
-                for flag in try await PostgresFlags(database: database).flags() {
+                for (flag, _) in try await PostgresFlags(database: database).flags() {
                     let allowed = flag.allowedKeys.map { $0.isEmpty ? "(no key)" : $0.joined(separator: ",") } ?? "-"
                     say("\(flag.enabled ? "on" : "off")\t\(flag.name)\t\(allowed)\t\(flag.description)")
                 }
@@ -57,7 +57,7 @@ struct FlagsCommand: AsyncParsableCommand {
             try await withDatabase(options) { database, _ in
                 let flags = PostgresFlags(database: database)
                 guard let version = try await flags.set(name, enabled: position == .on, allowedKeys: keys) else {
-                    let known = try await flags.flags().map(\.name).joined(separator: ", ")
+                    let known = try await flags.flags().map(\.flag.name).joined(separator: ", ")
                     throw StartFailure(description: "there is no flag \(name); there is \(known)")
                 }
                 // Without it the servers would find out by themselves within 5 s.

@@ -26,6 +26,6 @@ struct JSONLogHandler: LogHandler {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         guard let data = try? encoder.encode(line) else { return }
-        FileHandle.standardError.write(data + [0x0A])
+        StandardStreams.write(data + [0x0A], to: .standardError)
     }
 }

@@ -1,6 +1,8 @@
 import ArgumentParser
+import FeatureList
 import Foundation
 import Persistence
+import Sync
 
 @main
 struct Lockstep: AsyncParsableCommand {
@@ -17,6 +19,8 @@ struct Lockstep: AsyncParsableCommand {
 
     /// Every failure is one line that says what happened and what to do.
     static func main() async {
+        StandardStreams.prepare()
+        Descriptors.raise()
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
@@ -30,30 +34,36 @@ struct Lockstep: AsyncParsableCommand {
             leave(saying: failure.description)
         } catch let failure as StartFailure {
             leave(saying: failure.description)
+        } catch let failure as DatabaseError where failure.kind == .unusable {
+            leave(saying: failure.message)
         } catch let failure as DatabaseError where failure.isUnavailable {
-            leave(
-                saying: "the database of DATABASE_URL cannot be reached: \(failure.message); start it, or unset "
-                    + "DATABASE_URL to use a private PostgreSQL")
+            leave(saying: failure.connectComplaint)
         } catch let failure as DatabaseError {
-            leave(saying: "the database refused: \(failure.message)")
+            leave(saying: "the database refused: \(failure.message)\(failure.advice)")
         } catch {
             exit(withError: error)
         }
     }
 
     private static func leave(saying line: String) -> Never {
-        FileHandle.standardError.write(Data("lockstep: \(line)\n".utf8))
+        complain("lockstep: \(line)")
         Foundation.exit(1)
+    }
+}
+
+extension DatabaseError {
+    /// What to do about it, as the end of a sentence.
+    fileprivate var advice: String {
+        guard sqlState == "42501" else { return "" }
+        return "; let the owner of the database give the role of DATABASE_URL what it lacks: "
+            + "`GRANT CREATE, USAGE ON SCHEMA public TO …`, and for tables that another role made "
+            + "`GRANT ALL ON ALL TABLES IN SCHEMA public TO …`"
     }
 }
 
 /// Why a command does not start.
 struct StartFailure: Error, CustomStringConvertible {
     let description: String
-}
-
-func say(_ line: String) {
-    FileHandle.standardOutput.write(Data((line + "\n").utf8))
 }
 
 /// “1 user”, “2 users”.
@@ -119,6 +129,7 @@ struct Migrate: AsyncParsableCommand {
         func run() async throws {
             try await withMigrator(options) { migrator in
                 for (name, state) in try await migrator.status() { say("\(state.rawValue)\t\(name)") }
+                if let rules = migrator.rules { say("rules\t\(rules.schema)") }
             }
         }
     }
@@ -126,7 +137,7 @@ struct Migrate: AsyncParsableCommand {
 
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Says whether the database is reachable and up to date.")
+        abstract: "Says how the database is, which proxies are believed, and how near accounts are to their limits.")
 
     @OptionGroup var options: Options
 
@@ -137,6 +148,7 @@ struct Doctor: AsyncParsableCommand {
     func run() async throws {
         try await withMigrator(options) { migrator in
             let states = try await migrator.status()
+            for line in ProxyReport.lines(try Configuration(options)) { say(line) }
             let wrong = states.filter { $0.state != .applied }
             for (name, state) in wrong { say("\(state.rawValue)\t\(name)") }
             if newEpoch {
@@ -146,8 +158,30 @@ struct Doctor: AsyncParsableCommand {
             guard !wrong.contains(where: { $0.state == .pending || $0.state == .edited }) else {
                 throw StartFailure(description: "the database is not up to date; `lockstep migrate up` brings it there")
             }
+            let readOnly = try await migrator.tablesWithoutInsert()
+            guard readOnly.isEmpty else {
+                throw StartFailure(
+                    description:
+                        "the role of DATABASE_URL may not write \(readOnly.joined(separator: ", ")); the server "
+                        + "would refuse every change: `GRANT ALL ON ALL TABLES IN SCHEMA public TO …`, as their owner")
+            }
+            for line in try await LogAdvice(url: migrator.url).lines() {
+                say("advice: \(line) (nothing of a user belongs into PostgreSQL's log)")
+            }
             say("the database is reachable and up to date: \(states.count) migrations")
+            for name in try Configuration(options).unknown { say(name.sentence) }
+            for budget in try await migrator.storageBudgets(FeatureViews.all.rooms) { say(budget.line) }
         }
+    }
+}
+
+extension StorageBudget {
+    /// “answers: 2 accounts near the limit; the fullest takes 91 % of 129600000 bytes”
+    fileprivate var line: String {
+        let share = Int((Double(largest) * 100 / Double(max(limit, 1))).rounded())
+        return
+            "\(what): \(counted(near, "account", "accounts")) near the limit; the fullest takes \(share) % of \(limit)"
+            + (what == "answers" ? " bytes" : "")
     }
 }
 
@@ -158,7 +192,9 @@ struct ShowConfiguration: AsyncParsableCommand {
     @OptionGroup var options: Options
 
     func run() async throws {
-        for (name, value) in try Configuration(options).listing { say("\(name)=\(value)") }
+        let configuration = try Configuration(options)
+        for (name, value) in configuration.listing { say("\(name)=\(value)") }
+        for name in configuration.unknown { complain("lockstep: \(name.sentence)") }
     }
 }
 
@@ -174,7 +210,7 @@ func withMigrator(
         ? try await EmbeddedPostgres.start(under: configuration.dataFolder, making: making) : nil
     let url = configuration.databaseURL ?? postgres?.url ?? ""
     do {
-        try await work(try Migrator(url: url, folder: home.migrations))
+        try await work(try Migrator(url: url, folder: home.migrations, rules: .all))
     } catch {
         await postgres?.stop()
         throw error

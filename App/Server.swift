@@ -1,18 +1,16 @@
 import API
 import Accounts
-import Focus
+import FeatureList
 import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import Logging
-import Market
 import NIOCore
 import NIOPosix
 import Persistence
 import Realtime
 import ServiceLifecycle
-import Settings
 import Sync
 import UnixSignals
 
@@ -20,7 +18,13 @@ import UnixSignals
 struct Server {
     /// Starts what there is to start, in order, and runs until it is told to stop; then stops it in reverse.
     static func run(_ configuration: Configuration, migrate: Bool) async throws {
+        ReturnedMemory.limitArenas()
         let logger = makeLogger(configuration)
+        for variable in configuration.unknown {
+            logger.warning(
+                "An environment variable is called like a setting and is none",
+                metadata: ["variable": .string(variable.name), "nearest": .string(variable.nearest ?? "")])
+        }
         let home = try Home.find()
         let metrics = PrometheusMetrics.install()
         var postgres: EmbeddedPostgres?
@@ -31,7 +35,8 @@ struct Server {
             let url = configuration.databaseURL ?? postgres?.url ?? ""
             try await prepare(url, home, migrate: migrate, postgres, logger)
             if configuration.seedDemo { try await seed(url, home, logger) }
-            let server = try Server(configuration, url: url, home: home, metrics: metrics, logger: logger)
+            let server = try Server(
+                configuration, url: url, postgres, home: home, metrics: metrics, logger: logger)
             try await server.serve()
         } catch {
             await postgres?.stop()
@@ -56,18 +61,18 @@ struct Server {
     private static func prepare(
         _ url: String, _ home: Home, migrate: Bool, _ postgres: EmbeddedPostgres?, _ logger: Logger
     ) async throws {
-        let migrator = try Migrator(url: url, folder: home.migrations)
+        let migrator = try Migrator(url: url, folder: home.migrations, rules: .all)
         let deadline = ContinuousClock.now + .seconds(20)
         var states: [(name: String, state: Migrator.State)] = []
         while true {
             do {
                 states = try await migrator.status()
                 break
+            } catch let error as DatabaseError where error.kind == .unusable {
+                throw StartFailure(description: error.message)
             } catch let error as DatabaseError {
                 guard error.isUnavailable, !error.isHopeless, ContinuousClock.now < deadline else {
-                    throw StartFailure(
-                        description: "the database of DATABASE_URL cannot be reached: \(error.message); "
-                            + "start it, or unset DATABASE_URL to use a private PostgreSQL")
+                    throw StartFailure(description: error.connectComplaint)
                 }
                 try await Task.sleep(for: .milliseconds(250))
             }
@@ -85,6 +90,10 @@ struct Server {
                     description:
                         "the database lacks \(missing.joined(separator: ", ")); `lockstep migrate up` applies it")
             }
+            guard try await migrator.hasRules() else {
+                throw StartFailure(
+                    description: "the database lacks this release's rules; `lockstep migrate up` puts them there")
+            }
         }
         if let postgres, postgres.restored {
             logger.warning("The data folder is a copy; every device will read everything anew")
@@ -93,108 +102,150 @@ struct Server {
         }
     }
 
-    /// Fills an empty catalogue with the demo's; one that holds anything is left alone.
-    private static func seed(_ url: String, _ home: Home, _ logger: Logger) async throws {
-        guard let file = FileManager.default.contents(atPath: home.demoCatalogue) else {
-            logger.warning("There is no demo catalogue to seed", metadata: ["file": .string(home.demoCatalogue)])
-            return
-        }
-        let catalogue = try Catalogue(file: Array(file))
-        let seeded = try await PostgresCatalogue(url: url).bring(to: catalogue, .writeIfEmpty)
-        if seeded.shared != nil {
-            logger.info("Seeded the demo catalogue", metadata: ["items": "\(catalogue.items.count)"])
-        }
-    }
-
     private let configuration: Configuration
     private let logger: Logger
     private let database: Database
     private let hub: Hub
-    private let feed: ChangeFeed
+    private let polls: LongPolls
     private let application: any ApplicationProtocol
     private let services: [any Service]
 
-    private init(_ configuration: Configuration, url: String, home: Home, metrics: PrometheusMetrics, logger: Logger)
-        throws
-    {
+    private init(
+        _ configuration: Configuration, url: String, _ postgres: EmbeddedPostgres?, home: Home,
+        metrics: PrometheusMetrics, logger: Logger
+    ) throws {
         self.configuration = configuration
         self.logger = logger
         let process = UUID.v7()
+        let migrator = try Migrator(url: url, folder: home.migrations, rules: .all)
         let database = Database(
-            try DatabaseConfiguration(url: url, connections: configuration.databaseConnections), logger: logger)
-        let sync = PostgresSync(database: database)
-        let settings = PostgresSettings(database: database)
-        let focus = PostgresFocus(database: database, expirySeconds: configuration.pauseExpirySeconds)
-        let market = PostgresMarket(database: database)
-        let accounts = PostgresAccounts(database: database)
-        let feed = ChangeFeed()
+            try DatabaseConfiguration(url: url, rules: .all, connections: configuration.databaseConnections),
+            installRules: { try await migrator.installRules() }, logger: logger)
+        let views = FeatureViews.all
+        let sync = PostgresSync(database: database, views: views)
+        let erasures = PostgresErasures(database: database, logger: logger)
+        let accounts = PostgresAccounts(database: database) { erasures.ask() }
+        let bus = ChangeBus()
+        let announce: Announce = { bus.announce($0) }
+        let polls = LongPolls()
         let clock = ServerClock()
-        let reader = SyncReader(repository: sync, feed: feed, clock: clock)
-        let door = MutationDoor(
-            verbs: SettingsMutations(repository: settings).verbs + FocusMutations(repository: focus).verbs
-                + MarketMutations(repository: market).verbs,
-            repository: sync, feed: feed)
-        let recommender = Recommender(
-            repository: PostgresRecommendations(database: database, process: process), feed: feed,
-            loop: MultiThreadedEventLoopGroup.singleton.next(), logger: logger)
-        let clockwork = Clockwork(
-            repository: focus, feed: feed, loop: MultiThreadedEventLoopGroup.singleton.next(), logger: logger)
-        let arrivals = Arrivals(feed: feed, clock: clock) { try await market.arrive($0) }
+        let unsent = UnsentBudget()
+        let reader = SyncReader(repository: sync, polls: polls, clock: clock, unsent: unsent)
+        let loops = MultiThreadedEventLoopGroup.singleton
+        let house = House(announce: announce, clock: clock, loops: loops, logger: logger, zones: views.zones)
+        let storage = FeatureStorage(
+            database: database, sync: sync, process: process, pauseExpirySeconds: configuration.pauseExpirySeconds)
+        let features = Features.all.map { $0.open(storage, house) }
+        let dispatcher = MutationDispatcher(
+            handlers: features.flatMap(\.handlers), repository: sync, announce: announce)
         let authenticator = Authenticator(
-            repository: accounts, origins: OriginPolicy(allowed: configuration.allowedOrigins),
-            sessionDays: configuration.sessionDays)
+            repository: accounts,
+            origins: OriginPolicy(allowed: configuration.allowedOrigins, named: configuration.publicOrigin),
+            sessionDays: configuration.sessionDays, cookieName: configuration.cookieName, now: { clock.now() })
+        let limiter = RateLimiter<UUID>(perMinute: configuration.requestsPerMinute)
+        let sockets = SocketAuthenticator(
+            authenticator: authenticator, proxies: configuration.trustedProxies, limiter: limiter,
+            onSync: { try await features.onSync($0) })
+        var limits = Hub.Limits()
+        limits.line.isPaced = configuration.requestsPerMinute > 0
         let hub = Hub(
-            loops: MultiThreadedEventLoopGroup.singleton, feed: feed,
+            loops: loops,
             needs: .init(
                 reader: reader, clock: clock,
-                authenticate: { token in
-                    guard let token = SessionToken(token), let caller = try await authenticator.caller(bearing: token)
-                    else { return nil }
-                    try await authenticator.slide(caller)
-                    try await arrivals.note(caller.user)
-                    return caller
-                },
+                authenticate: { try await sockets.caller(bearing: $0) },
                 push: { json, caller in
-                    try await Push(reading: json["mutations"]).carryOut(through: door, for: caller)
-                }),
-            logger: logger)
-        let survey = HeadsSurvey(hub: hub, feed: feed, repository: sync, clock: clock, logger: logger)
+                    try await Push(reading: json["mutations"]).carryOut(through: dispatcher, for: caller)
+                },
+                count: { limiter.take($0) },
+                sessions: .init(seconds: Int64(configuration.sessionDays) * 86_400) {
+                    try await authenticator.slide($0)
+                },
+                unsent: unsent),
+            limits: limits, logger: logger)
+        let survey = HeadReconciler(hub: hub, polls: polls, repository: sync, clock: clock, logger: logger)
         let presence = Presence(
-            repository: PostgresPresence(database: database), process: process, feed: feed, logger: logger,
+            repository: PostgresPresence(database: database), process: process, announce: announce, logger: logger,
             tell: { hub.tell($0, $1) })
         hub.report(to: presence)
-        let bus = HintBus(
-            process: process, feed: feed, incoming: Self.incoming(database), logger: logger,
+        let hints = HintBus(
+            process: process, announce: announce, incoming: Self.incoming(database), logger: logger,
             send: { try await database.notify($0) },
             onEstablished: {
                 survey.ask()
-                clockwork.look()
+                for feature in features { feature.lookAgain() }
             })
+        // Who hears what happens here, in this order.
+        bus.subscribe([
+            Listener("hub", hub.hear), Listener("hints", hints.hear), Listener("reconciler", survey.hear),
+            Listener("presence", presence.hear),
+        ])
+        bus.subscribe(features.flatMap(\.listeners))
+        bus.subscribe([Listener("long polls", polls.hear)])
+        logger.debug("Changes are heard", metadata: ["by": .array(bus.names.map { .string($0) })])
+        let syncRoutes = SyncRoutes(
+            repository: sync, reader: reader, dispatcher: dispatcher,
+            pace: PollPace(seconds: configuration.pollSeconds) { database.gauges.waiting },
+            onSync: { try await features.onSync($0) }, syncIsNoted: { features.syncIsNoted($0) })
+        let directReads = DirectReads(
+            features.flatMap(\.directReads) + syncRoutes.directReads, authenticator: authenticator, limiter: limiter,
+            proxies: configuration.trustedProxies)
         let routes = Routes(
-            configuration: configuration, home: home, authenticator: authenticator, accounts: accounts,
-            settings: settings, flags: PostgresFlags(database: database), focus: focus, clockwork: clockwork,
-            market: market, arrivals: arrivals, sync: sync,
-            reader: reader, door: door, feed: feed, database: database,
-            metrics: metrics, migrations: try Migrator(url: url, folder: home.migrations).migrations.map(\.name))
+            configuration: configuration, home: home, authenticator: authenticator, sockets: sockets,
+            accounts: accounts, features: features, sync: syncRoutes, dispatcher: dispatcher, announce: announce,
+            database: database, limiter: limiter, unsent: unsent,
+            metrics: { metrics.text(extra: Self.gauges(database, polls)) }, migrations: migrator.migrations)
         let listening = Listening()
+        let places = try Self.places(configuration)
         application = Application(
             router: try routes.router(),
             server: HTTPServerBuilder { responder in
-                RealtimeServerChannel(hub: hub, responder: responder) { head, peer in
-                    await routes.admission(head, peer: peer)
+                RealtimeServerChannel(hub: hub, places: places, directReads: directReads, responder: responder) {
+                    handshake, peer in
+                    await sockets.admit(handshake, from: peer)
                 }
             },
             configuration: .init(
-                address: .hostname(configuration.host, port: configuration.port), serverName: nil, backlog: 4_096),
+                address: .hostname(configuration.host, port: configuration.port), serverName: nil, backlog: 4_096,
+                availableConnectionsDelegate: places.gate),
             onServerRunning: { channel in listening.announce(channel, configuration) },
             logger: logger)
-        services = [
-            database, bus, survey, presence, clockwork, recommender,
-            PostgresHousekeeping(database: database, logger: logger),
+        var services: [any Service] = [
+            database, hints, survey, presence,
+            PostgresDocumentShape(database: database, rules: .all, logger: logger),
+            PostgresHousekeeping(database: database, purges: views.purges, logger: logger),
+            erasures,
+            StorageWatch(logger: logger) {
+                try await PostgresStorage(database: database, rooms: views.rooms).budgets()
+            },
+            ReturnedMemory(),
         ]
+        services += features.flatMap(\.services)
+        if let postgres { services.insert(PrivatePostgresKeeper(postgres: postgres, logger: logger), at: 0) }
+        self.services = services
         self.database = database
         self.hub = hub
-        self.feed = feed
+        self.polls = polls
+    }
+
+    /// What is asked for at the moment of each scrape.
+    private static func gauges(_ database: Database, _ polls: LongPolls) -> [(name: String, value: Double)] {
+        let pool = database.gauges
+        return [
+            ("lockstep_database_connections_up", Double(pool.connectionsUp)),
+            ("lockstep_database_statements_in_flight", Double(pool.inFlight)),
+            ("lockstep_database_statements_waiting", Double(pool.waiting)),
+            ("lockstep_waiting_polls", Double(polls.count)),
+        ]
+    }
+
+    private static func places(_ configuration: Configuration) throws -> ConnectionPlaces {
+        let most = try Descriptors.connections(
+            within: Descriptors.raise(), databaseConnections: configuration.databaseConnections)
+        let ofAddress = configuration.connectionsPerAddress
+        let proxies = configuration.trustedProxies
+        return ConnectionPlaces(most: most, ofAddress: ofAddress == 0 ? max(1, most / 2) : ofAddress) {
+            proxies.trusts($0)
+        }
     }
 
     private static func incoming(_ database: Database) -> AsyncStream<HintBus.Incoming> {
@@ -216,10 +267,10 @@ struct Server {
     /// Runs the services in the order database, bus, hub, server; they are stopped in reverse: the sockets are told (1001; so
     /// are those that come meanwhile), no new connections, what is under way is finished, the database is closed.
     private func serve() async throws {
-        let farewell = Farewell(hub: hub, feed: feed)
+        let farewell = DrainOnShutdown(hub: hub, polls: polls)
         var group = ServiceGroupConfiguration(
-            services: services + [application as any Service, farewell], gracefulShutdownSignals: [.sigterm, .sigint],
-            logger: logger)
+            services: services + [application as any Service, farewell],
+            gracefulShutdownSignals: StandardStreams.endings, logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(20)
         do {
             try await ServiceGroup(configuration: group).run()
@@ -242,14 +293,38 @@ struct Server {
     }
 }
 
+/// Starts the private PostgreSQL again where it ends without us.
+private struct PrivatePostgresKeeper: Service {
+    let postgres: EmbeddedPostgres
+    let logger: Logger
+
+    func run() async throws {
+        try? await cancelWhenGracefulShutdown {
+            var pause = 1
+            while true {
+                try await Task.sleep(for: .seconds(pause))
+                guard postgres.isGone else { continue }
+                logger.warning("The private PostgreSQL has ended; starting it again")
+                do {
+                    try await postgres.revive()
+                    pause = 1
+                } catch let failure as EmbeddedPostgres.Failure {
+                    pause = min(30, pause * 2)
+                    logger.error("The private PostgreSQL does not start", metadata: ["reason": "\(failure)"])
+                }
+            }
+        }
+    }
+}
+
 /// The first to be stopped: tells the sockets, and ends the waits.
-private struct Farewell: Service {
+private struct DrainOnShutdown: Service {
     let hub: Hub
-    let feed: ChangeFeed
+    let polls: LongPolls
 
     func run() async throws {
         try? await gracefulShutdown()
-        feed.close()
+        polls.close()
         await hub.shutdown()
     }
 }
@@ -258,7 +333,7 @@ private struct Farewell: Service {
 private struct Listening: Sendable {
     func announce(_ channel: any Channel, _ configuration: Configuration) {
         let port = channel.localAddress?.port ?? configuration.port
-        let host = configuration.host.contains(":") ? "[\(configuration.host)]" : configuration.host
+        let host = configuration.host.utf8.contains(UInt8(ascii: ":")) ? "[\(configuration.host)]" : configuration.host
         let url = "http://\(host):\(port)"
         say(
             """
@@ -272,12 +347,5 @@ private struct Listening: Sendable {
               Stop         ctrl-C
 
             """)
-    }
-}
-
-extension DatabaseError {
-    /// Waiting does not mend it: a wrong password, a database that does not exist, a name that means nothing.
-    fileprivate var isHopeless: Bool {
-        ["authentication failed", "does not exist", "could not translate", "invalid"].contains { message.contains($0) }
     }
 }

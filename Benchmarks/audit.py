@@ -18,8 +18,8 @@ from harness import Cluster, Database, lockstep
 from harness.server import binary
 
 PEOPLE = """
-INSERT INTO users (id, email, email_key, password_hash)
-SELECT gen_random_uuid(), 'u' || n, 'u' || n, '' FROM generate_series(1, %(users)s) AS n;
+INSERT INTO users (id, email, password_hash)
+SELECT gen_random_uuid(), 'u' || n, '' FROM generate_series(1, %(users)s) AS n;
 INSERT INTO sync_heads (user_id, version) SELECT id, 1000000 FROM users;
 INSERT INTO market_items (id, name, cost_coins, category) VALUES ('00000000-0000-7000-8000-000000000001', 'Tea', 3, 'x');
 """
@@ -54,7 +54,7 @@ def fill(database: Database, users: int, entries: int) -> None:
         ids = [row["id"] for row in connection.execute("SELECT id::text FROM users ORDER BY id")]
     # Two sessions at once, and a transaction each fifty users.
     pieces = [ids[at:at + 50] for at in range(0, len(ids), 50)]
-    with subprocess.Popen(["xargs", "-P2", "-d\\0", "-n1", "psql", "-q", "-v", "ON_ERROR_STOP=1", database.url, "-c"], stdin=subprocess.PIPE) as pool:
+    with subprocess.Popen(["xargs", "-P2", "-d\\0", "-n1", "psql", "-q", "-v", "ON_ERROR_STOP=1", database.url, "-c"], stdin=subprocess.PIPE, env=database.environment) as pool:
         pool.communicate("\0".join(LEDGER % {"first": piece[0], "last": piece[-1], "entries": entries} for piece in pieces).encode())
     assert pool.returncode == 0
     database.rows("VACUUM ANALYZE")

@@ -19,8 +19,8 @@ from harness import Cluster, Database, Server, eventually
 # Ends from `:lead` seconds from now on.
 FILL = """
 WITH made AS (
-    INSERT INTO users (id, email, email_key, password_hash)
-    SELECT gen_random_uuid(), n || '-' || %(round)s || '@example.org', n || '-' || %(round)s || '@example.org', 'x'
+    INSERT INTO users (id, email, password_hash)
+    SELECT gen_random_uuid(), n || '-' || %(round)s || '@example.org', 'x'
     FROM generate_series(1, %(sessions)s) AS n RETURNING id
 ), heads AS (
     INSERT INTO sync_heads (user_id, version) SELECT id, 1 FROM made RETURNING user_id

@@ -90,9 +90,9 @@ class World:
 
     def fill(self, database: Database) -> None:
         with database.connect(autocommit=False) as connection, connection.cursor() as cursor:
-            with cursor.copy("COPY users (id, email, email_key, password_hash) FROM STDIN") as copy:
+            with cursor.copy("COPY users (id, email, password_hash) FROM STDIN") as copy:
                 for user in self.users:
-                    copy.write_row((user, str(user), str(user), "none"))
+                    copy.write_row((user, str(user), "none"))
             cursor.execute("INSERT INTO sync_heads (user_id) SELECT id FROM users")
             cursor.execute("INSERT INTO user_wallet (user_id, total_coins, earned_coins) SELECT id, 1000000, 1000000 FROM users")
             with cursor.copy("COPY market_items (id, name, cost_coins, category, consumable) FROM STDIN") as copy:

@@ -1,11 +1,6 @@
-DROP FUNCTION mutations_purge(uuid, timestamptz);
 DROP FUNCTION wire_time(timestamptz);
-DROP FUNCTION mutation_refuse(uuid, uuid, uuid, bigint, text, bytea, json);
-DROP FUNCTION mutation_finish(uuid, uuid, uuid, bigint, text, bytea, mutation_result);
-DROP FUNCTION mutation_begin(uuid, uuid, uuid, bigint, bytea);
-DROP TYPE mutation_result;
 DROP TABLE sync_conflicts;
 DROP TABLE mutations;
-DROP FUNCTION sync_epoch(bytea, uuid);
+DROP FUNCTION sync_epoch(bytea, integer, uuid);
 DROP TABLE sync_shared;
 DROP TABLE sync_heads;

@@ -1,11 +1,3 @@
-DROP FUNCTION recommendation_pass(bigint, interval);
-DROP FUNCTION recommendation_keep(uuid[]);
-DROP FUNCTION market_recommend(uuid);
-DROP FUNCTION x_log_x(double precision);
-DROP FUNCTION log_likelihood_ratio(double precision, double precision, double precision, double precision);
-DROP FUNCTION recommendation_relate(bigint);
-DROP FUNCTION recommendation_count(uuid[]);
-DROP FUNCTION recommendation_weight(timestamptz);
 DROP TABLE recommendation_pairs;
 DROP TABLE recommendation_items;
 DROP TABLE recommendation_baskets;

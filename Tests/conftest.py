@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import Client, Cluster, Database, Proxy, Server  # noqa: E402
+from harness import Client, Cluster, Database, Proxy, Server
 
 
 def pytest_configure() -> None:
@@ -62,7 +62,8 @@ def database(cluster: Cluster) -> Iterator[Database]:
 
 @pytest.fixture
 def start_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Starts servers: `start_server(database?, env?, port?, defaults?, wait?, within?, arguments?)`.
+    """Starts servers: `start_server(database?, env?, port?, defaults?, wait?, within?, arguments?,
+    streams?, files?, program?)`.
 
     Without a database it is the `database` fixture's; a Database, a URL (a proxy's), or None for the private
     PostgreSQL. Several servers on one database: call it again. All are ended with the test.
@@ -70,16 +71,17 @@ def start_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
     servers: list[Server] = []
 
     def start(
-        database: Database | str | None | _Default = DEFAULT, env: Mapping[str, str | None] | None = None,
+        database: Database | str | _Default | None = DEFAULT, env: Mapping[str, str | None] | None = None,
         port: int | None = None, defaults: bool = False, wait: bool = True, within: float = 60,
-        arguments: Sequence[str] = (),
+        arguments: Sequence[str] = (), streams: str = "", files: tuple[int, int] | None = None,
+        program: Path | None = None,
     ) -> Server:
         if isinstance(database, _Default):
             database = request.getfixturevalue("database")
         url = database.url if isinstance(database, Database) else database
         folder = tmp_path / f"server-{len(servers) + 1}"
         folder.mkdir()
-        server = Server(folder, url, env, port, defaults, arguments)  # type: ignore[arg-type]
+        server = Server(folder, url, env, port, defaults, arguments, streams, files, program)  # type: ignore[arg-type]
         servers.append(server)
         _attachments(request.node).append((f"server {len(servers)}, port {server.port}", server.log_tail))
         return server.start(wait=wait, within=within)

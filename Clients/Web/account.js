@@ -1,11 +1,14 @@
 // Signing in, up and out. The cookie that the server sets is the session; no script ever sees or keeps a token. What is
 // kept is which device this is, so that the next sign-in is the same one, and whose queue waits.
 
-import { describeDevice } from "./device.js";
-import { openStore, storeName } from "./shell/store.js";
-import { announceSignIn } from "./shell/tabs.js";
+import { describeDevice, isHandheld } from "./device.js";
+import { inTime, openStore, storeName } from "./shell/store.js";
+import { announceSignIn, announceSignOut } from "./shell/tabs.js";
 
-/** @typedef {import("./sync/types.js").Problem} Problem */
+/** @typedef {import("./contract.js").Problem} Problem */
+
+// Nobody waits longer than that for a browser's store to say or to note who is here.
+const STORE_MS = 3_000;
 
 /**
  * @param {string} email
@@ -33,10 +36,17 @@ export function register(email, password) {
 export async function signOut() {
     const { problem } = await post("/api/auth/logout");
     if (problem !== null && problem.status !== 401) return problem;
-    const store = await openStore(storeName(location.origin));
-    const last = await store.last().catch(() => null);
-    if (last !== null) await store.clear(last).catch(() => undefined);
+    const name = storeName(location.origin);
+    announceSignOut(name);
+    await inTime(forget(name).catch(() => undefined), STORE_MS, undefined);
     return null;
+}
+
+/** @param {string} name */
+async function forget(name) {
+    const store = openStore(name);
+    const last = await store.last();
+    if (last !== null) await store.clear(last);
 }
 
 /**
@@ -47,13 +57,13 @@ export async function signOut() {
  */
 async function enter(path, email, password) {
     const name = storeName(location.origin);
-    const store = await openStore(name);
-    const id = await store.deviceOf(email).catch(() => null);
-    const device = { ...describeDevice(navigator.userAgent), ...(id === null ? {} : { id }) };
+    const store = openStore(name);
+    const id = await inTime(store.deviceOf(email).catch(() => null), STORE_MS, null);
+    const device = { ...describeDevice(navigator.userAgent, isHandheld()), ...(id === null ? {} : { id }) };
     const { problem, answer } = await post(path, { email, password, device });
     if (problem !== null) return problem;
     const known = { account: answer.user.id, device: answer.device.id, email: answer.user.email };
-    await store.remember(known).catch(() => undefined);
+    await inTime(store.remember(known).catch(() => undefined), STORE_MS, undefined);
     announceSignIn(name);
     return null;
 }

@@ -1,9 +1,11 @@
 // What this browser is: how its device is called in the list of devices, and whether it holds a socket.
 
+import { browser } from "./shell/page.js";
+
 const PHONE = /Mobi|Android|iPhone|iPad/;
 
 /**
- * Whether this is a phone or a tablet. Those poll: a socket would keep their radio awake.
+ * Whether its name is a phone's or a tablet's.
  * @param {string} userAgent
  */
 export function isPhone(userAgent) {
@@ -11,16 +13,30 @@ export function isPhone(userAgent) {
 }
 
 /**
+ * Whether this is held in a hand: a finger is what it is pointed at with, first of all. Those poll: a socket would keep
+ * their radio awake. Its name decides only where the browser does not say what it can do: a tablet calls itself a desktop,
+ * and a desktop may be called anything.
+ */
+export function isHandheld() {
+    const it = browser();
+    if (typeof matchMedia !== "function" || it?.maxTouchPoints === undefined) return isPhone(it?.userAgent ?? "");
+    return it.maxTouchPoints > 0 && matchMedia("(pointer: coarse)").matches;
+}
+
+/**
  * The device as a sign-in names it.
  * @param {string} userAgent
+ * @param {boolean} [handheld]  what it can do says so
  * @returns {{name: string, kind: "web" | "mobile"}} for example {name: "Chromium on Linux", kind: "web"}
  */
-export function describeDevice(userAgent) {
+export function describeDevice(userAgent, handheld = isPhone(userAgent)) {
     const browser = firstMatch(userAgent, BROWSERS) ?? "Browser";
     const system = firstMatch(userAgent, SYSTEMS);
+    // A tablet that asks for the pages of a desktop.
+    const known = system === "Mac" && handheld ? "iPad" : system;
     return {
-        name: system === undefined ? browser : `${browser} on ${system}`,
-        kind: isPhone(userAgent) ? "mobile" : "web",
+        name: known === undefined ? browser : `${browser} on ${known}`,
+        kind: handheld ? "mobile" : "web",
     };
 }
 

@@ -9,6 +9,9 @@
         const choice = root.dataset.themeChoice;
         const theme = choice === "light" || choice === "dark" ? choice : prefersDark.matches ? "dark" : "light";
         if (root.dataset.theme !== theme) root.dataset.theme = theme;
+        // The browser's own frame around the page goes with it, whatever the system prefers.
+        const colour = theme === "dark" ? "#121118" : "#f5f4f0";
+        for (const meta of document.querySelectorAll("meta[name=theme-color]")) meta.setAttribute("content", colour);
     };
 
     resolve();

@@ -20,7 +20,7 @@ package struct Caller: Sendable {
     /// When the session ends if it is not used again.
     package var expires: Timestamp
     /// Whether it is some minutes since it was last noted that this device was here.
-    package let noteIsDue: Bool
+    package var noteIsDue: Bool
 
     package init(user: UUID, session: UUID, device: Device, expires: Timestamp, noteIsDue: Bool = false) {
         self.user = user

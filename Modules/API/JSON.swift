@@ -1,15 +1,18 @@
 /// A JSON value as a request carried it: numbers keep every digit, so that what is stored comes back value for value.
 /// Made only by `JSON.init(parsing:)`, which refuses what no client could read back (see there), or by the server.
-package enum JSON: Sendable, Hashable {
+/// Texts and names are what their bytes are: two that Unicode composes in different ways are two.
+package enum JSON: Sendable {
+    package typealias Members = [Verbatim: JSON]
+
     case null
     case bool(Bool)
     case number(Number)
     case string(String)
     case array([JSON])
-    case object([String: JSON])
+    case object(Members)
 
     /// A finite number by its canonical text: `1.0`, `1` and `1e0` are all `1`, so equal numbers are equal bytes.
-    package struct Number: Sendable, Hashable {
+    package struct Number: Sendable {
         package let text: String
 
         init(canonical text: String) {
@@ -19,7 +22,7 @@ package enum JSON: Sendable, Hashable {
 
     package static func int(_ value: some BinaryInteger) -> JSON { .number(Number(canonical: String(value))) }
 
-    package subscript(_ name: String) -> JSON? {
+    package subscript(_ name: Verbatim) -> JSON? {
         if case .object(let members) = self { members[name] } else { nil }
     }
 
@@ -43,6 +46,31 @@ package enum JSON: Sendable, Hashable {
         case .array(let elements): 1 + (elements.lazy.map(\.depth).max() ?? 0)
         case .object(let members): 1 + (members.values.lazy.map(\.depth).max() ?? 0)
         default: 0
+        }
+    }
+}
+
+extension JSON: Hashable {
+    package static func == (a: JSON, b: JSON) -> Bool {
+        switch (a, b) {
+        case (.null, .null): true
+        case (.bool(let a), .bool(let b)): a == b
+        case (.number(let a), .number(let b)): a.text.verbatim == b.text.verbatim
+        case (.string(let a), .string(let b)): a.verbatim == b.verbatim
+        case (.array(let a), .array(let b)): a == b
+        case (.object(let a), .object(let b)): a == b
+        default: false
+        }
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        switch self {
+        case .null: hasher.combine(0 as UInt8)
+        case .bool(let value): hasher.combine(value)
+        case .number(let number): hasher.combine(number.text.verbatim)
+        case .string(let text): hasher.combine(text.verbatim)
+        case .array(let elements): hasher.combine(elements)
+        case .object(let members): hasher.combine(members)
         }
     }
 }
@@ -76,6 +104,8 @@ package struct JSONWriter: Sendable {
     }
 
     package mutating func raw(_ json: RawJSON) {
+        // Megabytes are nearly all of what is written: the little behind them would double the array.
+        if json.utf8.count >> 20 > 0 { bytes.reserveCapacity(bytes.count + json.utf8.count + 1_024) }
         bytes.append(contentsOf: json.utf8)
     }
 
@@ -137,10 +167,10 @@ package struct JSONWriter: Sendable {
         case .object(let members):
             raw("{")
             var first = true
-            for (name, member) in members.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
+            for (name, member) in members.sorted(by: { $0.key < $1.key }) {
                 if !first { raw(",") }
                 first = false
-                string(name)
+                string(name.text)
                 raw(":")
                 write(member)
             }

@@ -8,51 +8,45 @@ extension Request {
     package var idempotencyKey: UUID? {
         get throws(Problem) {
             guard let header = headers[.idempotencyKey] else { return nil }
-            var text = header[...]
-            if text.count >= 2, text.first == "\"", text.last == "\"" { text = text.dropFirst().dropLast() }
-            guard let key = UUID(text: text) else {
-                throw Problem(
-                    400, "invalid_idempotency_key", "The Idempotency-Key is not a UUID",
-                    detail: "Send `Idempotency-Key: <uuid>`, a new one for each new change.")
+            guard let key = UUID(text: header.unquoted ?? header[...]) else {
+                throw Problem(.invalidIdempotencyKey)
             }
             return key
         }
     }
 
-    /// `If-Match: "<version>"` or `*`; nil without one.
-    /// - Throws: 400 `invalid_if_match` when it is something else; 412 would be its answer for ever.
+    /// `If-Match: "<version>"`, several of them, or `*`; nil without one. A weak tag counts as the strong one that it was
+    /// made of: proxies that compress do that to ours.
+    /// - Throws: 400 `invalid_if_match` where none of them is a version; 412 would be its answer for ever.
     package var ifMatch: EntityTag? {
         get throws(Problem) {
-            guard let header = headers[.ifMatch] else { return nil }
-            if header == "*" { return .any }
-            guard header.count >= 3, header.first == "\"", header.last == "\"",
-                let version = Int64(header.dropFirst().dropLast()), version >= 0
-            else {
-                throw Problem(
-                    400, "invalid_if_match", "If-Match cannot be read",
-                    detail: "Send one ETag as this server gave it, `If-Match: \"<version>\"`.")
-            }
-            return .version(version)
+            let tags = headers.tags(of: .ifMatch)
+            guard let tags else { return nil }
+            if tags.map(\.verbatim) == ["*"] { return .any }
+            let versions = tags.prefix(50).compactMap { tag in
+                tag.utf8.count < 24 ? tag.unquoted.flatMap { Int64($0) } : nil
+            }.filter { $0 >= 0 }
+            guard !versions.isEmpty else { throw Problem(.invalidIfMatch) }
+            return .versions(versions)
         }
     }
 
     /// Whether `If-None-Match` lists this tag, so that 304 is the answer. Compared weakly (RFC 9110, 13.1.2).
-    package func alreadyHas(_ tag: String) -> Bool {
-        headers[values: .ifNoneMatch].contains { header in
-            header == "*"
-                || header.split(separator: ",").contains { entry in
-                    var entry = entry.drop { $0 == " " }
-                    while entry.last == " " { entry.removeLast() }
-                    if entry.hasPrefix("W/") { entry = entry.dropFirst(2) }
-                    return entry == tag
-                }
-        }
+    package func alreadyHas(_ tag: String) -> Bool { headers.alreadyHas(tag) }
+}
+
+extension String {
+    /// What stands between two quotes; nil when there are none around it.
+    fileprivate var unquoted: Substring? {
+        guard utf8.count >= 2, utf8.first == UInt8(ascii: "\""), utf8.last == UInt8(ascii: "\"") else { return nil }
+        return Substring(utf8.dropFirst().dropLast())
     }
 }
 
 package enum EntityTag: Sendable, Equatable {
     case any
-    case version(Int64)
+    /// Any of these.
+    case versions([Int64])
 
     /// As the ETag header has it.
     package static func text(_ version: Int64) -> String { "\"\(version)\"" }

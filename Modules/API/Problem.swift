@@ -14,23 +14,33 @@ package struct Problem: Error, Sendable, Equatable {
         }
     }
 
+    /// How many faults one answer names.
+    package static let mostFaults = 100
+
     package let status: Int
     package let code: String
     package let title: String
-    package var detail: String
+    /// Whether this is the answer for ever: `ProblemCode.isFinal`.
+    package let isFinal: Bool
+    package let detail: String
     package var errors: [Fault] = []
     /// Members beyond those of every problem: `current`, `session`, `balance` …
-    package var members: [String: JSON] = [:]
+    package var members: JSON.Members = [:]
     package var headers: HTTPFields = [:]
 
+    /// - Parameters:
+    ///   - status: where it is not the code's own.
+    ///   - detail: one of the code's, where it is not its first.
+    ///   - values: what stands in the detail where it is no member.
     package init(
-        _ status: Int, _ code: String, _ title: String, detail: String, errors: [Fault] = [],
-        members: [String: JSON] = [:], headers: HTTPFields = [:]
+        _ code: ProblemCode, status: Int? = nil, detail: ProblemDetail? = nil, values: JSON.Members = [:],
+        errors: [Fault] = [], members: JSON.Members = [:], headers: HTTPFields = [:]
     ) {
-        self.status = status
-        self.code = code
-        self.title = title
-        self.detail = detail
+        self.status = status ?? code.status
+        self.code = code.name
+        title = code.title
+        isFinal = code.isFinal
+        self.detail = (detail ?? code.details[0]).text(members.merging(values) { $1 })
         self.errors = errors
         self.members = members
         self.headers = headers
@@ -52,7 +62,8 @@ package struct Problem: Error, Sendable, Equatable {
         return .object(body)
     }
 
-    /// The problem that `json()` wrote, read back from where it was kept.
+    /// The problem that `json()` wrote, read back from where it was kept: only what is final is kept. It stays as it was
+    /// written, whatever the table says of its code meanwhile.
     package init?(json: JSON) {
         guard case .object(var members) = json, let status = members.removeValue(forKey: "status")?.integer,
             let code = members.removeValue(forKey: "code")?.string,
@@ -60,13 +71,17 @@ package struct Problem: Error, Sendable, Equatable {
             let detail = members.removeValue(forKey: "detail")?.string
         else { return nil }
         members["type"] = nil
-        var errors: [Fault] = []
+        self.status = Int(clamping: status)
+        self.code = code
+        self.title = title
+        self.detail = detail
         if case .array(let faults)? = members.removeValue(forKey: "errors") {
             errors = faults.map {
                 Fault(pointer: $0["pointer"]?.string ?? "", detail: $0["detail"]?.string ?? "")
             }
         }
-        self.init(Int(clamping: status), code, title, detail: detail, errors: errors, members: members)
+        self.members = members
+        isFinal = true
     }
 }
 
@@ -77,62 +92,48 @@ extension Problem {
 
     package static func invalidBody(_ errors: [Fault]) -> Problem {
         Problem(
-            422, "invalid_body", "The request's content is not what this call takes",
-            detail: errors.count == 1 && errors[0].pointer.isEmpty
-                ? errors[0].detail : errors.map { "\($0.pointer): \($0.detail)" }.joined(separator: "; "),
-            errors: errors)
+            .invalidBody,
+            values: [
+                "faults": .string(
+                    errors.count == 1 && errors[0].pointer.isEmpty
+                        ? errors[0].detail : errors.map { "\($0.pointer): \($0.detail)" }.joined(separator: "; "))
+            ], errors: errors)
     }
 
-    package static func invalidQuery(_ parameter: String, _ detail: String) -> Problem {
+    package static func invalidQuery(_ parameter: String, _ why: String) -> Problem {
+        Problem(.invalidQuery, values: ["parameter": .string(parameter), "why": .string(why)])
+    }
+
+    package static let notFound = Problem(.notFound)
+    package static let unauthenticated = Problem(.unauthenticated)
+    package static let internalError = Problem(.internalError)
+
+    package static func payloadTooLarge(_ detail: ProblemDetail? = nil, most: Int? = nil) -> Problem {
         Problem(
-            422, "invalid_query", "A query parameter is not what this call takes", detail: "\(parameter): \(detail)")
+            .payloadTooLarge, detail: detail, values: most.map { ["most": .int($0)] } ?? [:],
+            headers: [.connection: "close"])
     }
 
-    package static let notFound = Problem(
-        404, "not_found", "Not found", detail: "There is nothing here under this address, or it is not yours.")
-
-    package static let unauthenticated = Problem(
-        401, "unauthenticated", "Not signed in",
-        detail: "Sign in with POST /api/auth/login and send its token as `Authorization: Bearer <token>`.")
-
-    package static let crossOrigin = Problem(
-        403, "cross_origin", "This origin may not do that",
-        detail: "A request signed in by cookie must come from the server's own origin or from one that "
-            + "LOCKSTEP_ALLOWED_ORIGINS names; other clients send the token as a bearer header.")
-
-    package static func payloadTooLarge(_ detail: String) -> Problem {
-        Problem(
-            413, "payload_too_large", "Too much at once", detail: detail, headers: [.connection: "close"])
-    }
-
-    package static func methodNotAllowed(_ allowed: [String]) -> Problem {
+    static func methodNotAllowed(_ allowed: [String]) -> Problem {
         let list = allowed.joined(separator: ", ")
         return Problem(
-            405, "method_not_allowed", "This address does not take this method", detail: "It takes \(list).",
+            .methodNotAllowed, values: ["allowed": .string(list)],
             headers: [.allow: list])
     }
 
-    package static func rateLimited(_ detail: String, retryAfter seconds: Int) -> Problem {
+    package static func rateLimited(_ why: String, retryAfter seconds: Int) -> Problem {
         Problem(
-            429, "rate_limited", "Too many requests", detail: "\(detail) Try again in \(seconds) s.",
+            .rateLimited, values: ["why": .string(why), "seconds": .int(seconds)],
             headers: [.retryAfter: String(seconds)])
     }
 
     package static func unavailable(retryAfter seconds: Int = 2) -> Problem {
         Problem(
-            503, "unavailable", "Not available just now",
-            detail: "The server cannot do this at the moment; nothing is lost. Try again in \(seconds) s.",
+            .unavailable, values: ["seconds": .int(seconds)],
             headers: [.retryAfter: String(seconds)])
     }
 
-    package static let internalError = Problem(
-        500, "internal_error", "Something went wrong here",
-        detail: "It is our fault, not yours, and it is logged under the request id.")
-
     package static func versionMismatch(current: JSON) -> Problem {
-        Problem(
-            412, "version_mismatch", "It has changed meanwhile",
-            detail: "If-Match names another version than the current one; read it again and decide anew.",
-            members: ["current": current])
+        Problem(.versionMismatch, members: ["current": current])
     }
 }

@@ -6,7 +6,7 @@ import Synchronization
 package final class RouteTable: Sendable {
     private struct Entry {
         /// As registered: words, `{name}` for any one, `**` for any rest.
-        let pattern: [String]
+        let pattern: [Verbatim]
         let methods: [String]
     }
 
@@ -19,7 +19,7 @@ package final class RouteTable: Sendable {
         let order = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
         let table = Dictionary(grouping: router.routes) { "\($0.path)" }.map { path, routes in
             var methods = Set(routes.map(\.method.rawValue))
-            if methods.contains("GET") { methods.insert("HEAD") }
+            if methods.contains("GET") { methods.insert("HEAD") }  // ours
             return Entry(
                 pattern: Self.words(path),
                 methods: order.filter(methods.contains) + methods.subtracting(order).sorted())
@@ -35,15 +35,15 @@ package final class RouteTable: Sendable {
         }
     }
 
-    private static func words(_ path: String) -> [String] {
-        path.split(separator: "/").map(String.init)
+    private static func words(_ path: String) -> [Verbatim] {
+        path.utf8.split(separator: UInt8(ascii: "/")).map { Substring($0).verbatim }
     }
 
-    private static func matches(_ pattern: [String], _ words: [String]) -> Bool {
-        if pattern.last == "**" {
+    private static func matches(_ pattern: [Verbatim], _ words: [Verbatim]) -> Bool {
+        if pattern.last == ("**" as Verbatim) {
             return words.count >= pattern.count && zip(pattern.dropLast(), words).allSatisfy { $0 == $1 }
         }
         return pattern.count == words.count
-            && zip(pattern, words).allSatisfy { $0 == $1 || $0.hasPrefix("{") || $0.hasPrefix(":") }
+            && zip(pattern, words).allSatisfy { $0 == $1 || $0.text.starts(with: "{") || $0.text.starts(with: ":") }
     }
 }

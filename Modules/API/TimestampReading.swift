@@ -2,26 +2,19 @@ extension Timestamp {
     /// Reads RFC 3339: `2026-01-10T12:00:00Z`, with a fraction of a second (six digits count) or an offset if need be.
     /// nil for anything else, days that are not in the calendar among it.
     package init?(text: some StringProtocol) {
-        let form = #/([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]{1,9})?(.*)/#
-        guard text.utf8.count <= 40, let match = String(text).wholeMatch(of: form),
-            let year = Int64(match.1), let month = Int64(match.2), let day = Int64(match.3),
-            let hour = Int64(match.4), let minute = Int64(match.5), let second = Int64(match.6),
-            (1...9_999).contains(year), (1...12).contains(month), hour < 24, minute < 60, second < 60,
-            (1...Self.length(of: month, in: year)).contains(day), let offset = Self.offset(match.8)
+        guard text.utf8.count <= 40 else { return nil }
+        var reading = TimeReading(bytes: Array(text.utf8))
+        guard let year = reading.number(of: 4, in: 1...9_999), reading.takes("-"),
+            let month = reading.number(of: 2, in: 1...12), reading.takes("-"),
+            let day = reading.number(of: 2, in: 1...Self.length(of: month, in: year)),
+            reading.takes("T") || reading.takes("t"),
+            let hour = reading.number(of: 2, in: 0...23), reading.takes(":"),
+            let minute = reading.number(of: 2, in: 0...59), reading.takes(":"),
+            let second = reading.number(of: 2, in: 0...59), let fraction = reading.fraction(),
+            let offset = reading.offset(), reading.isAtEnd
         else { return nil }
-        let digits = (match.7?.dropFirst() ?? "").prefix(6)
-        let fraction = Int64(digits + String(repeating: "0", count: 6 - digits.count)) ?? 0
         let seconds = Self.days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset
         self.init(microseconds: seconds * 1_000_000 + fraction)
-    }
-
-    /// Seconds east of Greenwich.
-    private static func offset(_ text: Substring) -> Int64? {
-        if text == "Z" || text == "z" { return 0 }
-        guard let match = text.wholeMatch(of: /([+-])([0-9]{2}):([0-9]{2})/), let hours = Int64(match.2),
-            let minutes = Int64(match.3), hours < 24, minutes < 60
-        else { return nil }
-        return (hours * 3_600 + minutes * 60) * (match.1 == "-" ? -1 : 1)
     }
 
     private static func length(of month: Int64, in year: Int64) -> Int64 {
@@ -39,5 +32,63 @@ extension Timestamp {
         let yearOfEra = shifted - era * 400
         let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
         return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    }
+}
+
+/// A text of digits and signs, from its beginning to its end.
+private struct TimeReading {
+    let bytes: [UInt8]
+    private var position = 0
+
+    init(bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
+    var isAtEnd: Bool { position == bytes.count }
+
+    mutating func takes(_ sign: Unicode.Scalar) -> Bool {
+        guard position < bytes.count, bytes[position] == UInt8(ascii: sign) else { return false }
+        position += 1
+        return true
+    }
+
+    private mutating func digit() -> Int64? {
+        guard position < bytes.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[position]) else {
+            return nil
+        }
+        position += 1
+        return Int64(bytes[position - 1] - UInt8(ascii: "0"))
+    }
+
+    mutating func number(of digits: Int, in range: ClosedRange<Int64>) -> Int64? {
+        var number: Int64 = 0
+        for _ in 0..<digits {
+            guard let digit = digit() else { return nil }
+            number = number * 10 + digit
+        }
+        return range.contains(number) ? number : nil
+    }
+
+    /// Microseconds; 0 where there is no fraction.
+    mutating func fraction() -> Int64? {
+        guard takes(".") else { return 0 }
+        var microseconds: Int64 = 0
+        var worth: Int64 = 100_000
+        let start = position
+        while let digit = digit() {
+            microseconds += digit * worth
+            worth /= 10
+        }
+        return (1...9).contains(position - start) ? microseconds : nil
+    }
+
+    /// Seconds east of Greenwich.
+    mutating func offset() -> Int64? {
+        if takes("Z") || takes("z") { return 0 }
+        let isEast = takes("+")
+        guard isEast || takes("-"), let hours = number(of: 2, in: 0...23), takes(":"),
+            let minutes = number(of: 2, in: 0...59)
+        else { return nil }
+        return (hours * 3_600 + minutes * 60) * (isEast ? 1 : -1)
     }
 }

@@ -9,12 +9,12 @@ package struct EmailAddress: Sendable, Equatable {
     /// nil when it cannot be one: one @ with something on both sides, no spaces or control characters, at most 254 bytes.
     /// Whether anybody reads mail there is not for a server without mail to say.
     package init?(_ text: String) {
-        let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+        let parts = text.pieces(between: "@")
         guard text.utf8.count <= 254, parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty,
             text.unicodeScalars.allSatisfy({ !$0.properties.isWhitespace && $0.value >= 0x20 && $0.value != 0x7F })
         else { return nil }
         self.text = text
-        key = text.precomposedStringWithCompatibilityMapping.lowercased()
+        key = text.precomposedStringWithCompatibilityMapping.lowercased()  // bounded: 254 bytes
     }
 }
 
@@ -25,7 +25,7 @@ package struct Password: Sendable {
     package let utf8: [UInt8]
 
     package init(_ text: String) {
-        utf8 = Array(text.precomposedStringWithCanonicalMapping.utf8)
+        utf8 = Array(text.precomposedStringWithCanonicalMapping.utf8)  // bounded: `length`
     }
 }
 
@@ -43,7 +43,7 @@ package struct User: Sendable, Equatable {
 
 /// What a client says of the device it runs on when it signs in.
 package struct DeviceDescription: Sendable, Equatable {
-    package static let kinds = ["desktop", "mobile", "web", "other"]
+    package static let kinds: [Verbatim] = ["desktop", "mobile", "web", "other"]
 
     /// Of an earlier sign-in on this device.
     package let id: UUID?
@@ -57,7 +57,7 @@ package struct DeviceDescription: Sendable, Equatable {
     }
 }
 
-/// A device of a user, as his list of them shows it.
+/// A device of a user, as their list of devices shows it.
 package struct Device: Sendable, Equatable {
     package static let nameLength = 1...100
 
@@ -85,23 +85,37 @@ package struct Device: Sendable, Equatable {
 package enum AccountRefusal: Error, Sendable {
     case emailTaken
     case wrongCredentials
-    /// Of somebody who is signed in: his session stands, and he may try again.
+    /// Of somebody who is signed in: their session stands, and they may try again.
     case wrongCurrentPassword
 
     package var problem: Problem {
         switch self {
         case .emailTaken:
-            Problem(
-                409, "email_taken", "This e-mail address has an account",
-                detail: "Sign in with it, or register another address.")
+            Problem(.emailTaken)
         case .wrongCredentials:
-            Problem(
-                401, "wrong_credentials", "E-mail or password is wrong",
-                detail: "No account has this e-mail address and this password.")
+            Problem(.wrongCredentials)
         case .wrongCurrentPassword:
-            Problem(
-                403, "wrong_credentials", "The password is wrong",
-                detail: "This is not the account's password; you are still signed in, and nothing was changed.")
+            Problem(.wrongCredentials, status: 403, detail: .wrongCurrentPassword)
         }
     }
+}
+
+extension ProblemCode {
+    package static let accounts: [ProblemCode] = [emailTaken, wrongCredentials]
+
+    static let emailTaken = ProblemCode(
+        "email_taken", 409, "This e-mail address has an account",
+        detail: "Sign in with it, or register another address.",
+        meaning: "Sign in with this address, or register another one.")
+    static let wrongCredentials = ProblemCode(
+        "wrong_credentials", 401, or: 403, "E-mail or password is wrong",
+        detail: "No account has this e-mail address and this password.", others: [.wrongCurrentPassword],
+        meaning:
+            "No account has this e-mail address and this password. 403 says it of the password of somebody who is signed "
+            + "in: their session stands.")
+}
+
+extension ProblemDetail {
+    static let wrongCurrentPassword = ProblemDetail(
+        "This is not the account's password; you are still signed in, and nothing was changed.")
 }

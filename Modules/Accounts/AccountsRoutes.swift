@@ -9,20 +9,21 @@ package struct AccountsRoutes: Sendable {
     private let repository: any AccountsRepository
     private let authenticator: Authenticator
     private let hasher: PasswordHasher
-    private let feed: ChangeFeed
+    private let announce: Announce
     private let throttle: SignInThrottle
     private let onSignIn: @Sendable (UUID) async -> Void
-    private let registrationsByAddress: RateLimiter<String>
+    private let registrationsByAddress: RateLimiter<Verbatim>
 
-    /// - Parameter onSignIn: is told who has signed in, before he is answered.
+    /// - Parameter onSignIn: is told who has signed in, before they are answered.
     package init(
-        repository: any AccountsRepository, authenticator: Authenticator, hasher: PasswordHasher, feed: ChangeFeed,
+        repository: any AccountsRepository, authenticator: Authenticator, hasher: PasswordHasher,
+        announce: @escaping Announce,
         throttle: SignInThrottle, onSignIn: @escaping @Sendable (UUID) async -> Void = { _ in }
     ) {
         self.repository = repository
         self.authenticator = authenticator
         self.hasher = hasher
-        self.feed = feed
+        self.announce = announce
         self.throttle = throttle
         // They guess nothing, but cost a hash.
         registrationsByAddress = RateLimiter(perMinute: throttle.perMinute * 6)
@@ -54,8 +55,9 @@ package struct AccountsRoutes: Sendable {
             var device = try Fields(described ?? .object([:]), at: "/device")
             let name = device.string("name", length: Device.nameLength)
             let kind = device.string("kind", length: 1...16)
-            if !DeviceDescription.kinds.contains(kind), device["kind"]?.string != nil {
-                device.fault("kind", "One of \(DeviceDescription.kinds.joined(separator: ", ")) should stand here.")
+            if !DeviceDescription.kinds.contains(kind.verbatim), device["kind"]?.string != nil {
+                device.fault(
+                    "kind", "One of \(DeviceDescription.kinds.map(\.text).joined(separator: ", ")) should stand here.")
             }
             let id = device.optionalString("id", length: 0...64).flatMap { UUID(text: $0) }
             try device.check()
@@ -67,16 +69,17 @@ package struct AccountsRoutes: Sendable {
     }
 
     @Sendable private func register(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        try refuseForeignPage(request, context)
-        if let wait = registrationsByAddress.take(context.client.address) {
+        // Signing a stranger's browser in to one's own account is an attack too; only a page says Origin.
+        try authenticator.origins.admit(request.headers, client: context.client, unknown: true)
+        if let wait = registrationsByAddress.take(context.client.network.verbatim) {
             throw Problem.rateLimited("Too many accounts were opened from this address.", retryAfter: wait)
         }
         let body = try SignIn(reading: await request.json())
-        let hash = try await hasher.hash(body.password)
-        let token = SessionToken.make()
+        let hash = try await hasher.hash(body.password, for: .newcomer(context.client))
+        let token = SessionToken.make(for: Bucket(of: body.email.key).makeUser())
         do {
             let session = try await repository.register(
-                body.email, passwordHash: hash, device: body.device, tokenHash: token.hash,
+                body.email, passwordHash: hash, device: body.device, token: token,
                 days: authenticator.sessionDays)
             return answer(session, token, .created, context)
         } catch let refusal as AccountRefusal {
@@ -85,18 +88,22 @@ package struct AccountsRoutes: Sendable {
     }
 
     @Sendable private func login(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        try refuseForeignPage(request, context)
+        try authenticator.origins.admit(request.headers, client: context.client, unknown: true)
+        try throttle.take(address: context.client.network)
         let body = try SignIn(reading: await request.json())
-        try throttle.take(address: context.client.address, email: body.email.key)
-        let known = try await repository.credentials(of: body.email)
-        guard try await hasher.verify(body.password, against: known?.passwordHash), let known else {
+        let (known, asker) = try await known(body, context.client)
+        guard try await hasher.verify(body.password, against: known?.passwordHash, for: asker), let known else {
             throw AccountRefusal.wrongCredentials.problem
         }
-        let token = SessionToken.make()
+        let token = SessionToken.make(for: known.user.id)
         do {
             let session = try await repository.openSession(
-                for: known.user, checked: known.passwordHash, device: body.device, tokenHash: token.hash,
+                for: known.user, checked: known.passwordHash, device: body.device, token: token,
                 days: authenticator.sessionDays)
+            if session.othersEnded {
+                announce(.sessionsEnded(user: known.user.id, local: true))
+                announce(.devicesChanged(user: known.user.id))
+            }
             await onSignIn(known.user.id)
             return answer(session, token, .ok, context)
         } catch let refusal as AccountRefusal {
@@ -104,28 +111,35 @@ package struct AccountsRoutes: Sendable {
         }
     }
 
+    /// The account that a sign-in is to, counted as an attempt at it: on a device that the account knows it is that device's
+    /// own, because strangers who guess can use the e-mail's up. Who has such an attempt is taken for the owner.
+    private func known(_ body: SignIn, _ client: EdgeContext.Client) async throws -> (Credentials?, Asker) {
+        guard let device = body.device.id else {
+            try throttle.take(email: body.email.key)
+            return (try await repository.credentials(of: body.email, on: nil), .stranger(client))
+        }
+        let known = try await repository.credentials(of: body.email, on: device)
+        // A device's id may be known to who stole a session once: where its attempts are used up, the e-mail's are left.
+        if known?.isOnKnownDevice == true, throttle.has(device: device) { return (known, .owner(client, device)) }
+        try throttle.take(email: body.email.key)
+        return (known, .stranger(client))
+    }
+
     @Sendable private func logout(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        let caller = try context.caller
+        let caller = try await context.caller
         try await repository.endSession(caller.session, of: caller.user)
-        feed.announce(.sessionsEnded(user: caller.user, local: true))
+        announce(.sessionsEnded(user: caller.user, local: true))
         return Response(
             status: .noContent, headers: [.setCookie: authenticator.cookie(nil, client: context.client)])
     }
 
     @Sendable private func me(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        let caller = try context.caller
+        let caller = try await context.caller
         guard let user = try await repository.user(caller.user) else { throw Problem.unauthenticated }
         return .json { writer in
             writer.raw("{")
             Self.write(user, caller.device, expires: caller.expires, to: &writer)
             writer.raw("}")
-        }
-    }
-
-    /// Signing a stranger's browser in to one's own account is an attack too; only a page says Origin.
-    private func refuseForeignPage(_ request: Request, _ context: EdgeContext) throws(Problem) {
-        if case .foreign = authenticator.origins.judge(request.headers, own: context.client.origin) {
-            throw .crossOrigin
         }
     }
 

@@ -8,12 +8,12 @@ package import Sync
 package struct DevicesRoutes: Sendable {
     private let repository: any AccountsRepository
     private let authenticator: Authenticator
-    private let feed: ChangeFeed
+    private let announce: Announce
 
-    package init(repository: any AccountsRepository, authenticator: Authenticator, feed: ChangeFeed) {
+    package init(repository: any AccountsRepository, authenticator: Authenticator, announce: @escaping Announce) {
         self.repository = repository
         self.authenticator = authenticator
-        self.feed = feed
+        self.announce = announce
     }
 
     package func add(to routes: RouterGroup<EdgeContext>) {
@@ -24,7 +24,7 @@ package struct DevicesRoutes: Sendable {
     }
 
     @Sendable private func list(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        let caller = try context.caller
+        let caller = try await context.caller
         let devices = try await repository.devices(of: caller.user)
         return .json { writer in
             writer.raw("{\"devices\":")
@@ -34,23 +34,23 @@ package struct DevicesRoutes: Sendable {
     }
 
     @Sendable private func rename(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        let caller = try context.caller
+        let caller = try await context.caller
         var fields = try Fields(try await request.json())
         let name = fields.string("name", length: Device.nameLength)
         try fields.check()
         guard let device = try await repository.rename(id(context), of: caller.user, to: name) else {
             throw Problem.notFound
         }
-        feed.announce(.devicesChanged(user: caller.user))
+        announce(.devicesChanged(user: caller.user))
         return .json { device.write(to: &$0, asSeenBy: caller) }
     }
 
     @Sendable private func remove(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        let caller = try context.caller
+        let caller = try await context.caller
         let id = try id(context)
         guard try await repository.removeDevice(id, of: caller.user) else { throw Problem.notFound }
-        feed.announce(.sessionsEnded(user: caller.user, local: true))
-        feed.announce(.devicesChanged(user: caller.user))
+        announce(.sessionsEnded(user: caller.user, local: true))
+        announce(.devicesChanged(user: caller.user))
         guard id == caller.device.id else { return Response(status: .noContent) }
         return Response(
             status: .noContent, headers: [.setCookie: authenticator.cookie(nil, client: context.client)])

@@ -6,18 +6,24 @@ import NIOPosix
 import Synchronization
 
 /// Hashes passwords with scrypt, whose cost in memory is what makes guessing expensive, and ours too: so two at a time on
-/// threads of their own, and when too many wait the next is turned away (503) rather than everybody kept.
+/// threads of their own, owners first and by turns among those who ask, and when too many wait somebody is turned away (503)
+/// rather than everybody kept.
 ///
 /// Stored form: `$scrypt$ln=15,r=8,p=3$<salt>$<hash>`, both base64 without padding; the parameters of the stored string
 /// are the ones a password is checked with.
 package final class PasswordHasher: Sendable {
+    /// Called once, with whether to work or why not.
+    private typealias Job = @Sendable (Result<Void, any Error>) -> Void
+
     private static let blockSize = 8
     private static let parallelism = 3
+    /// Of each standing.
     private static let mostWaiting = 40
+    private static let threadCount = 2
 
     private let cost: Int
-    private let threads = NIOThreadPool(numberOfThreads: 2)
-    private let waiting = Atomic<Int>(0)
+    private let threads = NIOThreadPool(numberOfThreads: threadCount)
+    private let waiting = Mutex((queue: HashingQueue<Job>(capacity: mostWaiting), working: 0))
 
     /// - Parameter cost: log2 of scrypt's N, 10 … 20; 15 takes about 0.3 s and 32 MiB.
     package init(cost: Int) {
@@ -25,15 +31,18 @@ package final class PasswordHasher: Sendable {
         threads.start()
     }
 
+    /// How many wait.
+    package var load: Int { waiting.withLock(\.queue.count) }
+
     package func shutdown() async throws {
         try await threads.shutdownGracefully()
     }
 
-    package func hash(_ password: Password) async throws -> String {
+    package func hash(_ password: Password, for asker: Asker) async throws -> String {
         var random = SystemRandomNumberGenerator()
         let salt = (0..<16).map { _ in UInt8.random(in: .min ... .max, using: &random) }
         let cost = cost
-        return try await bounded {
+        return try await inTurn(asker) {
             let hash = try Self.derive(
                 password, salt: salt, cost: cost, blockSize: Self.blockSize, parallelism: Self.parallelism)
             return
@@ -43,12 +52,12 @@ package final class PasswordHasher: Sendable {
 
     /// Whether `password` is the one of `stored`. With nil, for an account that does not exist, it takes as long and is
     /// false: the time must not tell which addresses have accounts.
-    package func verify(_ password: Password, against stored: String?) async throws -> Bool {
+    package func verify(_ password: Password, against stored: String?, for asker: Asker) async throws -> Bool {
         guard let stored, let parsed = Stored(stored) else {
-            _ = try await hash(password)
+            _ = try await hash(password, for: asker)
             return false
         }
-        return try await bounded {
+        return try await inTurn(asker) {
             let hash = try Self.derive(
                 password, salt: parsed.salt, cost: parsed.cost, blockSize: parsed.blockSize,
                 parallelism: parsed.parallelism)
@@ -56,13 +65,38 @@ package final class PasswordHasher: Sendable {
         }
     }
 
-    private func bounded<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
-        guard waiting.add(1, ordering: .relaxed).newValue <= Self.mostWaiting else {
-            waiting.subtract(1, ordering: .relaxed)
-            throw Problem.unavailable(retryAfter: 5)
+    private func inTurn<Value: Sendable>(
+        _ asker: Asker, _ work: @escaping @Sendable () throws -> Value
+    ) async throws -> Value {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
+            let job: Job = { go in
+                continuation.resume(
+                    with: Result {
+                        try go.get(); return try work()
+                    })
+            }
+            let displaced = waiting.withLock { $0.queue.add(job, for: asker) }
+            displaced?(.failure(Problem.unavailable(retryAfter: 5)))
+            workOn()
         }
-        defer { waiting.subtract(1, ordering: .relaxed) }
-        return try await threads.runIfActive(work)
+    }
+
+    /// Gives the next one to a thread that has nothing to do.
+    private func workOn() {
+        let next = waiting.withLock { waiting -> Job? in
+            guard waiting.working < Self.threadCount, let job = waiting.queue.next() else { return nil }
+            waiting.working += 1
+            return job
+        }
+        guard let next else { return }
+        threads.submit { state in
+            switch state {
+            case .active: next(.success(()))
+            case .cancelled: next(.failure(Problem.unavailable()))
+            }
+            self.waiting.withLock { $0.working -= 1 }
+            self.workOn()
+        }
     }
 
     private static func derive(

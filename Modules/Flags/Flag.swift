@@ -2,7 +2,7 @@ package import API
 package import Sync
 
 /// A switch of the product, the same for everybody. It holds nothing about a user.
-package struct Flag: Sendable, Equatable {
+package struct Flag: Model {
     package let name: String
     package let enabled: Bool
     /// What is so while it is on.
@@ -11,19 +11,21 @@ package struct Flag: Sendable, Equatable {
     package let allowedKeys: [String]?
     /// Of the sequence that all users share.
     package let version: Version
-    /// As REST and replicas have it: {name, enabled, description, version, allowed_keys?}.
-    package let body: RawJSON
 
-    package init(
-        name: String, enabled: Bool, description: String, allowedKeys: [String]?, version: Version, body: RawJSON
-    ) {
+    package static let leftOut = ["allowedKeys"]
+
+    package init(name: String, enabled: Bool, description: String, allowedKeys: [String]?, version: Version) {
         self.name = name
         self.enabled = enabled
         self.description = description
         self.allowedKeys = allowedKeys
         self.version = version
-        self.body = body
     }
+}
+
+/// GET /api/flags.
+package struct FlagList: Model {
+    package let flags: [Flag]
 }
 
 /// What a storage guard refused since it last said so, or in mode `report` let through and counted.
@@ -38,13 +40,13 @@ package struct GuardReport: Sendable, Equatable {
     package static let keyLength = 64
 
     /// What apps kept in localStorage before there was a server: these are expected, everything else is news.
-    package static let knownKeys = [
+    package static let knownKeys: [Verbatim] = [
         "accessibility", "coins", "focus_paused_state", "focus_session", "inventory", "notifications_enabled",
         "purchases", "rewards", "settings", "theme", "time_zone", "wallet",
     ]
 
     package let mode: Mode
-    package let counts: [String: Int64]
+    package let counts: [Verbatim: Int64]
 
     /// - Throws: 422 `invalid_body`, with a pointer to each fault.
     package init(reading json: JSON) throws(Problem) {
@@ -64,14 +66,14 @@ package struct GuardReport: Sendable, Equatable {
         guard members.count <= Self.mostKeys else {
             throw .invalidBody("At most \(Self.mostKeys) keys may stand here.", at: "/counts")
         }
-        var counts: [String: Int64] = [:]
+        var counts: [Verbatim: Int64] = [:]
         var entries = try Fields(.object(members), at: "/counts")
         for (key, value) in members {
             guard let count = value.integer, (1...Self.largestCount).contains(count) else {
                 entries.fault(key, "A whole number from 1 to \(Self.largestCount) should stand here.")
                 continue
             }
-            counts[Self.readable(key), default: 0] += count
+            counts[Self.readable(key.text).verbatim, default: 0] += count
         }
         try entries.check()
         self.mode = mode

@@ -1,9 +1,10 @@
+package import API
 package import Sync
 
 /// What Flags needs of storage: one transaction each. All throw `Problem.unavailable` while the database is away.
 package protocol FlagsRepository: Sendable {
-    /// All flags, by name.
-    func flags() async throws -> [Flag]
+    /// All flags, by name, each with the JSON that the API shows.
+    func flags() async throws -> [(flag: Flag, body: RawJSON)]
 
     /// Switches a flag, and gives it other keys unless `allowedKeys` is nil. Returns its version, of the shared sequence,
     /// which moves unless all of it was so already; nil: there is no such flag.

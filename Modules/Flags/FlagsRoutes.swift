@@ -12,7 +12,7 @@ package struct FlagsRoutes: Sendable {
 
     private let repository: any FlagsRepository
     private let origins: OriginPolicy
-    private let reports: RateLimiter<String>
+    private let reports: RateLimiter<Verbatim>
     private let refusals: [GuardReport.Mode: (known: Counter, other: Counter)]
 
     /// - Parameter reportsPerMinute: of an address; 0: no limit.
@@ -39,7 +39,7 @@ package struct FlagsRoutes: Sendable {
 
     @Sendable private func list(_ request: Request, _ context: EdgeContext) async throws -> Response {
         let flags = try await repository.flags()
-        let tag = EntityTag.text(flags.map(\.version).max() ?? 0)
+        let tag = EntityTag.text(flags.map(\.flag.version).max() ?? 0)
         if request.alreadyHas(tag) { return Response(status: .notModified, headers: [.eTag: tag]) }
         return .json(headers: [.eTag: tag]) { writer in
             writer.raw("{\"flags\":")
@@ -50,8 +50,8 @@ package struct FlagsRoutes: Sendable {
 
     @Sendable private func report(_ request: Request, _ context: EdgeContext) async throws -> Response {
         // A foreign page must not have its visitors report for it.
-        if case .foreign = origins.judge(request.headers, own: context.client.origin) { throw Problem.crossOrigin }
-        if let wait = reports.take(context.client.address) {
+        try origins.admit(request.headers, client: context.client, unknown: true)
+        if let wait = reports.take(context.client.network.verbatim) {
             throw Problem.rateLimited("Too many reports came from this address.", retryAfter: wait)
         }
         let report = try GuardReport(reading: await request.json(upTo: Self.largestReport))
@@ -60,12 +60,11 @@ package struct FlagsRoutes: Sendable {
         let totals = report.totals
         refusals[report.mode]?.known.increment(by: totals.known)
         refusals[report.mode]?.other.increment(by: totals.other)
+        // The names stand in the table alone: an app may put a user's name there.
         context.logger.info(
             "Storage guard reported",
             metadata: [
-                "mode": .string(report.mode.rawValue),
-                "keys": .string(
-                    report.counts.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")),
+                "mode": .string(report.mode.rawValue), "known": "\(totals.known)", "other": "\(totals.other)",
             ])
         return Response(status: .noContent)
     }

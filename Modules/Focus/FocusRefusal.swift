@@ -1,4 +1,5 @@
 package import API
+import Sync
 
 /// Why a change of a focus session is not carried out. `session` is the one that stands in the way, as clients see it.
 package enum FocusRefusal: Error, Sendable, Equatable {
@@ -32,33 +33,56 @@ package enum FocusRefusal: Error, Sendable, Equatable {
     package var problem: Problem {
         switch self {
         case .sessionLive(let session):
-            Problem(
-                409, "session_live", "A session is live already",
-                detail: "End it first, or send `\"replace\": true` to abandon it and start this one.",
-                members: ["session": session])
+            Problem(.sessionLive, members: ["session": session])
         case .notActive(let session):
-            Problem(
-                409, "not_active", "The session does not run", detail: "It is paused already; nothing was changed.",
-                members: ["session": session])
+            Problem(.notActive, members: ["session": session])
         case .notPaused(let session):
-            Problem(
-                409, "not_paused", "The session is not paused", detail: "It runs already; nothing was changed.",
-                members: ["session": session])
+            Problem(.notPaused, members: ["session": session])
         case .noSession:
-            Problem(404, "no_session", "No session is live", detail: "Start one with POST /api/focus.")
+            Problem(.noSession)
         case .tooEarly(let seconds):
-            Problem(
-                409, "too_early", "The session is not over yet",
-                detail: "It has \(seconds) s to go; it completes by itself then. Abandon it to end it now.",
-                members: ["remaining_seconds": .int(seconds)])
+            Problem(.tooEarly, members: ["remaining_seconds": .int(seconds)])
         case .alreadyEnded(let session):
-            Problem(
-                409, "already_ended", "The session has ended already", detail: "What ended first stands.",
-                members: ["session": session])
+            Problem(.alreadyEnded, members: ["session": session])
         case .notFound: .notFound
         case .versionMismatch(let current): .versionMismatch(current: current)
         case .unknownTimeZone:
             .invalidQuery("tz", "The IANA name of a time zone, such as Europe/Berlin, should stand here.")
         }
     }
+}
+
+extension StorageRoom {
+    static let focus = [
+        StorageRoom(
+            "focus_sessions", limit: 500_000, in: "focus_room",
+            full: "An account can start {limit} focus sessions, and this one has.")
+    ]
+}
+
+extension ProblemCode {
+    package static let focus: [ProblemCode] = [sessionLive, notActive, notPaused, noSession, tooEarly, alreadyEnded]
+
+    static let sessionLive = ProblemCode(
+        "session_live", 409, "A session is live already",
+        detail: "End it first, or send `\"replace\": true` to abandon it and start this one.",
+        meaning:
+            "A user has one live session at most, and `session` is it. End it first, or start with `replace`: true, which "
+            + "abandons it.")
+    static let notActive = ProblemCode(
+        "not_active", 409, "The session does not run", detail: "It is paused already; nothing was changed.",
+        meaning: "Only a session that runs can be paused; `session` is paused already, and nothing was changed.")
+    static let notPaused = ProblemCode(
+        "not_paused", 409, "The session is not paused", detail: "It runs already; nothing was changed.",
+        meaning: "Only a paused session can be resumed; `session` runs already, and nothing was changed.")
+    static let noSession = ProblemCode(
+        "no_session", 404, "No session is live", detail: "Start one with POST /api/focus.",
+        meaning: "There is nothing to pause or to resume. Start a session with POST /api/focus.")
+    static let tooEarly = ProblemCode(
+        "too_early", 409, "The session is not over yet",
+        detail: "It has {remaining_seconds} s to go; it completes by itself then. Abandon it to end it now.",
+        meaning: "The session has `remaining_seconds` to go and completes by itself then. Abandon it to end it now.")
+    static let alreadyEnded = ProblemCode(
+        "already_ended", 409, "The session has ended already", detail: "What ended first stands.",
+        meaning: "The session was abandoned, or it has expired; what ended first stands.")
 }

@@ -43,33 +43,36 @@ package protocol FocusRepository: Sendable {
 package struct LiveSession: Sendable {
     /// nil: none is live.
     package let session: RawJSON?
-    package let id: UUID?
     package let isDue: Bool
     package let pause: PauseState
     package let time: Timestamp
 
-    package init(session: RawJSON?, id: UUID?, isDue: Bool, pause: PauseState, time: Timestamp) {
+    package init(session: RawJSON?, isDue: Bool, pause: PauseState, time: Timestamp) {
         self.session = session
-        self.id = id
         self.isDue = isDue
         self.pause = pause
         self.time = time
     }
 }
 
-/// Whether the live session is paused; of none all is nil.
-package struct PauseState: Sendable, Equatable {
+/// Whether the live session is paused, as GET /api/focus/pause answers; of none all is nil.
+package struct PauseState: Model {
     package let isPaused: Bool
+    package let sessionID: UUID?
     package let pausedAt: Timestamp?
+    /// When it last ran on.
     package let resumedAt: Timestamp?
+    /// Rounded up.
     package let remainingSeconds: Int64?
     /// Of the document `focus/active`; 0: there never was a session.
     package let version: Version
 
     package init(
-        isPaused: Bool, pausedAt: Timestamp?, resumedAt: Timestamp?, remainingSeconds: Int64?, version: Version
+        isPaused: Bool, sessionID: UUID?, pausedAt: Timestamp?, resumedAt: Timestamp?, remainingSeconds: Int64?,
+        version: Version
     ) {
         self.isPaused = isPaused
+        self.sessionID = sessionID
         self.pausedAt = pausedAt
         self.resumedAt = resumedAt
         self.remainingSeconds = remainingSeconds
@@ -88,33 +91,37 @@ package struct DueSessions: Sendable {
     }
 }
 
-/// Completed focus sessions (breaks do not count) by the user's days.
-package struct FocusStatistics: Sendable, Equatable {
-    package struct Day: Sendable, Equatable {
+/// Completed focus sessions (breaks do not count) of a period, by the user's days.
+package struct FocusStatistics: Model {
+    package struct Day: Model {
         /// `2026-01-10`
         package let date: String
         package let sessions: Int64
         package let focusSeconds: Int64
-        package let coins: Int64
 
-        package init(date: String, sessions: Int64, focusSeconds: Int64, coins: Int64) {
+        package init(date: String, sessions: Int64, focusSeconds: Int64) {
             self.date = date
             self.sessions = sessions
             self.focusSeconds = focusSeconds
-            self.coins = coins
         }
     }
 
-    /// Every day of the period, the oldest first, those without a session too.
-    package let perDay: [Day]
+    package let sessions: Int64
+    package let focusSeconds: Int64
+    package let coinsAwarded: Int64
     /// Days in a row up to today, or up to yesterday while today has none yet.
     package let streakDays: Int64
     /// Of all time.
     package let longestStreakDays: Int64
+    /// Every day of the period, the oldest first, those without a session too.
+    package let perDay: [Day]
 
-    package init(perDay: [Day], streakDays: Int64, longestStreakDays: Int64) {
-        self.perDay = perDay
+    package init(coinsAwarded: Int64, streakDays: Int64, longestStreakDays: Int64, perDay: [Day]) {
+        sessions = perDay.reduce(0) { $0 + $1.sessions }
+        focusSeconds = perDay.reduce(0) { $0 + $1.focusSeconds }
+        self.coinsAwarded = coinsAwarded
         self.streakDays = streakDays
         self.longestStreakDays = longestStreakDays
+        self.perDay = perDay
     }
 }

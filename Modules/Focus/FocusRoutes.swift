@@ -7,13 +7,13 @@ package import Sync
 /// What Focus offers on the wire.
 package struct FocusRoutes: Sendable {
     private let repository: any FocusRepository
-    private let door: MutationDoor
-    private let clockwork: Clockwork
+    private let dispatcher: MutationDispatcher
+    private let scheduler: SessionScheduler
 
-    package init(repository: any FocusRepository, door: MutationDoor, clockwork: Clockwork) {
+    package init(repository: any FocusRepository, dispatcher: MutationDispatcher, scheduler: SessionScheduler) {
         self.repository = repository
-        self.door = door
-        self.clockwork = clockwork
+        self.dispatcher = dispatcher
+        self.scheduler = scheduler
     }
 
     package func add(to routes: RouterGroup<EdgeContext>) {
@@ -44,19 +44,19 @@ package struct FocusRoutes: Sendable {
     @Sendable private func pauseState(_ request: Request, _ context: EdgeContext) async throws -> Response {
         let live = try await live(context)
         let tag = EntityTag.text(live.pause.version)
-        return .json(headers: [.eTag: tag]) { live.pause.write(of: live.id, to: &$0) }
+        return .json(headers: [.eTag: tag]) { live.pause.write(to: &$0) }
     }
 
     @Sendable private func list(_ request: Request, _ context: EdgeContext) async throws -> Response {
         let limit = try request.pageLimit
-        let before = try request.uri.queryParameters["before"].map { text throws(Problem) in
+        let before = try request.query("before").map { text throws(Problem) in
             guard let id = UUID(text: text) else {
                 throw .invalidQuery("before", "What `next` of the page before said should stand here.")
             }
             return id
         }
-        let user = try context.caller.user
-        try await clockwork.settle(user)
+        let user = try await context.caller.user
+        try await scheduler.settle(user)
         let found = try await repository.sessions(of: user, before: before, limit: limit + 1)
         let page = found.prefix(limit)
         return .json { writer in
@@ -70,12 +70,12 @@ package struct FocusRoutes: Sendable {
 
     @Sendable private func statistics(_ request: Request, _ context: EdgeContext) async throws -> Response {
         let days = try request.queryInteger("days", in: 1...366) ?? 30
-        let zone = try request.uri.queryParameters["tz"].map { text throws(Problem) in
-            guard let zone = TimeZoneName(String(text)) else { throw FocusRefusal.unknownTimeZone.problem }
+        let zone = try request.query("tz").map { text throws(Problem) in
+            guard let zone = TimeZoneName(text) else { throw FocusRefusal.unknownTimeZone.problem }
             return zone
         }
-        let user = try context.caller.user
-        try await clockwork.settle(user)
+        let user = try await context.caller.user
+        try await scheduler.settle(user)
         do {
             let statistics = try await repository.statistics(of: user, days: days, zone: zone)
             return .json { statistics.write(to: &$0) }
@@ -85,24 +85,24 @@ package struct FocusRoutes: Sendable {
     }
 
     @Sendable private func start(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        try await door.answer(
+        try await dispatcher.answer(
             request, context, "focus.start", args: try await request.optionalJSON(), success: .created)
     }
 
     @Sendable private func pause(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        try await door.answer(request, context, "focus.pause", args: try await request.optionalJSON())
+        try await dispatcher.answer(request, context, "focus.pause", args: try await request.optionalJSON())
     }
 
     @Sendable private func resume(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        try await door.answer(request, context, "focus.resume", args: .object([:]))
+        try await dispatcher.answer(request, context, "focus.resume", args: .object([:]))
     }
 
     @Sendable private func complete(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        try await door.answer(request, context, "focus.complete", args: try id(context))
+        try await dispatcher.answer(request, context, "focus.complete", args: try id(context))
     }
 
     @Sendable private func abandon(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        try await door.answer(request, context, "focus.abandon", args: try id(context))
+        try await dispatcher.answer(request, context, "focus.abandon", args: try id(context))
     }
 
     /// The session's id in the path. What is no id is simply not found.
@@ -113,22 +113,22 @@ package struct FocusRoutes: Sendable {
 
     /// The live session as it is now: one that is due is settled first, so that nobody sees it run on.
     private func live(_ context: EdgeContext) async throws -> LiveSession {
-        let user = try context.caller.user
+        let user = try await context.caller.user
         let live = try await repository.live(of: user)
         guard live.isDue else { return live }
-        try await clockwork.settle(user)
+        try await scheduler.settle(user)
         return try await repository.live(of: user)
     }
 }
 
 extension PauseState {
     /// {is_paused, session_id, paused_at, resumed_at, remaining_seconds, version}
-    func write(of session: UUID?, to writer: inout JSONWriter) {
+    func write(to writer: inout JSONWriter) {
         func time(_ time: Timestamp?) {
             if let time { writer.plain(time.text) } else { writer.raw("null") }
         }
         writer.raw(isPaused ? "{\"is_paused\":true,\"session_id\":" : "{\"is_paused\":false,\"session_id\":")
-        if let session { writer.plain(session.text) } else { writer.raw("null") }
+        if let sessionID { writer.plain(sessionID.text) } else { writer.raw("null") }
         writer.raw(",\"paused_at\":")
         time(pausedAt)
         writer.raw(",\"resumed_at\":")
@@ -145,11 +145,11 @@ extension FocusStatistics {
     /// {sessions, focus_seconds, coins_awarded, streak_days, longest_streak_days, per_day: [{date, sessions, focus_seconds}]}
     func write(to writer: inout JSONWriter) {
         writer.raw("{\"sessions\":")
-        writer.int(perDay.reduce(0) { $0 + $1.sessions })
+        writer.int(sessions)
         writer.raw(",\"focus_seconds\":")
-        writer.int(perDay.reduce(0) { $0 + $1.focusSeconds })
+        writer.int(focusSeconds)
         writer.raw(",\"coins_awarded\":")
-        writer.int(perDay.reduce(0) { $0 + $1.coins })
+        writer.int(coinsAwarded)
         writer.raw(",\"streak_days\":")
         writer.int(streakDays)
         writer.raw(",\"longest_streak_days\":")

@@ -15,7 +15,7 @@ package struct CatalogueItem: Sendable, Equatable {
     package var from: Timestamp?
     package var until: Timestamp?
     package var stock = Stock.asItIs
-    package var mostPerUser: Int64?
+    var mostPerUser: Int64?
     package var consumable = true
 
     package enum Stock: Sendable, Equatable {
@@ -46,7 +46,9 @@ package struct CatalogueItem: Sendable, Equatable {
     }
 
     package var json: JSON {
-        .object(Dictionary(members + [("id", .string(id.text))]) { first, _ in first })
+        .object(
+            Dictionary((members + [("id", .string(id.text))]).map { ($0.name.verbatim, $0.value) }) { first, _ in first
+            })
     }
 }
 
@@ -57,7 +59,7 @@ extension CatalogueItem.Stock {
 /// The whole catalogue as a file says it: what is not in it is withdrawn.
 package struct Catalogue: Sendable, Equatable {
     /// Every device holds all items.
-    package static let mostItems = 10_000
+    static let mostItems = 10_000
     package static let mostBytes = 32 * 1_024 * 1_024
 
     package let items: [CatalogueItem]
@@ -84,7 +86,7 @@ package struct Catalogue: Sendable, Equatable {
         let bytes = file.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(file.dropFirst(3)) : file
         let json: JSON
         do throws(JSONError) {
-            json = try JSON(parsing: bytes)
+            json = try JSON(parsing: bytes, heaviest: Self.mostBytes * 32)
         } catch {
             let (line, column) = Self.place(error.offset, in: bytes)
             throw Faults(faults: [Fault(line: line, what: "column \(column): \(error.reason)")])
@@ -132,7 +134,7 @@ package struct Catalogue: Sendable, Equatable {
 }
 
 extension CatalogueItem {
-    private static let known: Set<String> = [
+    private static let known: Set<Verbatim> = [
         "id", "name", "description", "cost_coins", "category", "rarity", "icon_url", "available", "available_from",
         "available_until", "stock_remaining", "max_per_user", "consumable", "personal", "version",
     ]
@@ -153,8 +155,8 @@ extension CatalogueItem {
                 "a UUID should stand here, the same in every file, or none; a new item may take \(UUID.v7().text).")
         }
         let category = fields.string("category", length: PersonalItemChange.categoryLength)
-        for (member, text) in [("name", name), ("category", category)] where !text.isEmpty {
-            if text.allSatisfy(\.isWhitespace) { fields.fault(member, "More than blanks should stand here.") }
+        for (member, text) in [("name" as Verbatim, name), ("category", category)] where !text.isEmpty {
+            if text.isBlank { fields.fault(member, "More than blanks should stand here.") }
         }
         if fields["cost_coins"] == nil || fields["cost_coins"] == .null {
             fields.fault("cost_coins", "This member is missing.")
@@ -170,7 +172,7 @@ extension CatalogueItem {
             }
         }
         iconURL = fields.optionalString("icon_url", length: 1...2_000)
-        if let url = iconURL, !url.hasPrefix("https://"), !url.hasPrefix("/") || url.hasPrefix("//") {
+        if let url = iconURL, !url.starts(with: "https://"), !url.starts(with: "/") || url.starts(with: "//") {
             fields.fault("icon_url", "A path of this server such as /web/icons/cup.svg, or an https address.")
         }
         available = fields.optionalBool("available") ?? true
@@ -202,7 +204,7 @@ extension CatalogueItem {
 }
 
 extension Fields {
-    fileprivate mutating func time(_ name: String) -> Timestamp? {
+    fileprivate mutating func time(_ name: Verbatim) -> Timestamp? {
         guard let value = self[name], value != .null else { return nil }
         if let time = value.string.flatMap({ Timestamp(text: $0) }) { return time }
         fault(name, "A time such as 2026-12-01T00:00:00Z should stand here.")
@@ -236,7 +238,7 @@ private struct ElementLines {
                 if byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{") {
                     let array = byte == UInt8(ascii: "[")
                     let wanted =
-                        array && (path.isEmpty || (path.count == 1 && !path[0].array && name == "items"))
+                        array && (path.isEmpty || (path.count == 1 && !path[0].array && name.verbatim == "items"))
                     path.append((array, wanted))
                     expecting = wanted
                 } else if byte == UInt8(ascii: "\"") {

@@ -7,7 +7,7 @@ package enum LedgerReason {
     package static let focus = "focus_session"
     package static let purchase = "purchase"
     package static let refund = "refund"
-    package static let rewardPrefix = "reward:"
+    static let rewardPrefix = "reward:"
 
     package static func isReserved(_ text: String) -> Bool {
         [focus, purchase, refund].contains(text) || text.hasPrefix(rewardPrefix)
@@ -83,9 +83,16 @@ package struct WalletSums: Sendable, Equatable {
 
 /// Something that cannot have come about by what the server does, and where it is.
 package struct AuditFinding: Sendable, Equatable {
-    package enum Kind: String, Sendable {
-        case transaction, wallet, purchase, inventory, reward, item
-        case session = "focus_session"
+    /// A table of the market, or by its name what another feature lets users earn.
+    package struct Kind: Sendable, Hashable {
+        package let name: String
+
+        package static let transaction = Kind(name: "transaction")
+        package static let wallet = Kind(name: "wallet")
+        package static let purchase = Kind(name: "purchase")
+        package static let inventory = Kind(name: "inventory")
+        package static let reward = Kind(name: "reward")
+        package static let item = Kind(name: "item")
     }
 
     /// nil: what all users share.

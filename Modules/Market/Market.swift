@@ -11,11 +11,11 @@ package enum Coins {
 }
 
 /// How rare an item of the catalogue is; those that users make for themselves are common.
-package enum Rarity: String, Sendable, CaseIterable {
+package enum Rarity: String, Decodable, Sendable, CaseIterable {
     case common, rare, epic, legendary
 }
 
-/// So many pieces of one item, and what its buyer believes that a piece costs (nil: he takes any price).
+/// So many pieces of one item, and what its buyer believes that a piece costs (nil: they take any price).
 package struct Order: Sendable, Equatable {
     package static let pieces: ClosedRange<Int64> = 1...99
 
@@ -30,31 +30,31 @@ package struct Order: Sendable, Equatable {
     }
 }
 
-/// What a user does with a reward that he makes for himself. One that exists has been checked; nil leaves a part as it is.
+/// What a user does with a reward that they make for themselves. One that exists has been checked; nil leaves a part as it is.
 package struct PersonalItemChange: Sendable, Equatable {
-    package enum Deed: Sendable, Equatable {
+    package enum Action: Sendable, Equatable {
         case create
         case patch(UUID)
         case delete(UUID)
     }
 
-    /// How many items of his own a user may have; the repository holds it.
+    /// How many items of their own a user may have; the repository holds it.
     package static let most = 1_000
     package static let nameLength = 1...200
     package static let descriptionLength = 0...2_000
     package static let categoryLength = 1...100
     package static let defaultCategory = "personal"
 
-    package let deed: Deed
+    package let action: Action
     package let name: String?
     package let cost: Int64?
     package let description: String?
     package let category: String?
 
     package init(
-        _ deed: Deed, name: String? = nil, cost: Int64? = nil, description: String? = nil, category: String? = nil
+        _ action: Action, name: String? = nil, cost: Int64? = nil, description: String? = nil, category: String? = nil
     ) {
-        self.deed = deed
+        self.action = action
         self.name = name
         self.cost = cost
         self.description = description
@@ -88,14 +88,15 @@ package struct ItemPlace: Sendable, Equatable {
 
     /// URL-safe and opaque to clients.
     package var text: String {
-        Data((id.text + nameKey).utf8).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
-            .replacing("=", with: "")
+        Data((id.text + nameKey).utf8).base64EncodedString()
+            .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")  // ours
     }
 
     /// nil for anything that `text` did not write.
     package init?(_ text: some StringProtocol) {
         guard text.utf8.count <= 2_048 else { return nil }
-        var base64 = String(text).replacing("-", with: "+").replacing("_", with: "/")
+        guard text.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
+        var base64 = String(text).replacing("-", with: "+").replacing("_", with: "/")  // bounded
         while base64.utf8.count % 4 != 0 { base64 += "=" }
         // By bytes: a name may begin with what joins the last character of the id.
         guard let bytes = Data(base64Encoded: base64), bytes.count >= 36, !bytes.contains(0),
@@ -103,7 +104,7 @@ package struct ItemPlace: Sendable, Equatable {
             let nameKey = String(validating: bytes.dropFirst(36), as: UTF8.self)
         else { return nil }
         self.init(nameKey: nameKey, id: id)
-        guard self.text == text else { return nil }
+        guard self.text.verbatim == text.verbatim else { return nil }
     }
 }
 
@@ -119,8 +120,8 @@ package struct Page<Place: Sendable>: Sendable {
     }
 }
 
-/// A category and how many items a user finds in it.
-package struct Category: Sendable, Equatable {
+/// A category and how many items a user finds in it, from 1.
+package struct Category: Model {
     package let name: String
     package let items: Int64
 
@@ -130,7 +131,7 @@ package struct Category: Sendable, Equatable {
     }
 }
 
-/// That a user is here today: what it granted him, if anything, and until when nobody need ask again.
+/// That a user is here today: what it granted them, if anything, and until when nobody need ask again.
 package struct Arrival: Sendable {
     package let change: Change?
     package let dayEnds: Timestamp

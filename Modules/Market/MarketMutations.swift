@@ -10,23 +10,23 @@ package struct MarketMutations: Sendable {
         self.repository = repository
     }
 
-    package var verbs: [MutationVerb] {
+    package var handlers: [MutationHandler] {
         [
-            MutationVerb(name: "market.purchase", pushable: true) { json in
+            MutationHandler(name: "market.purchase", pushable: true) { json in
                 let order = try Order(reading: json)
                 return .init(args: order.args) { try await repository.purchase($0, order) }
             },
-            MutationVerb(name: "market.redeem", pushable: true) { json in
+            MutationHandler(name: "market.redeem", pushable: true) { json in
                 let order = try Order(redeeming: json)
                 return .init(args: order.args) { try await repository.redeem($0, order) }
             },
-            MutationVerb(name: "market.refund", pushable: true) { json in
+            MutationHandler(name: "market.refund", pushable: true) { json in
                 let id = try json.identifier("transaction_id")
                 return .init(args: .object(["transaction_id": .string(id.text)])) {
                     try await repository.refund($0, transaction: id)
                 }
             },
-            MutationVerb(name: "market.claim", pushable: true) { json in
+            MutationHandler(name: "market.claim", pushable: true) { json in
                 let id = try json.identifier("reward_id")
                 return .init(args: .object(["reward_id": .string(id.text)])) {
                     try await repository.claim($0, reward: id)
@@ -39,10 +39,10 @@ package struct MarketMutations: Sendable {
     }
 
     private func personal(
-        _ name: String, _ deed: @escaping @Sendable (JSON) throws -> PersonalItemChange.Deed
-    ) -> MutationVerb {
-        MutationVerb(name: name, pushable: false) { json in
-            let change = try PersonalItemChange(deed(json), reading: json)
+        _ name: String, _ action: @escaping @Sendable (JSON) throws -> PersonalItemChange.Action
+    ) -> MutationHandler {
+        MutationHandler(name: name, pushable: false) { json in
+            let change = try PersonalItemChange(action(json), reading: json)
             return .init(args: change.args) { try await repository.write($0, change) }
         }
     }
@@ -69,7 +69,7 @@ extension Order {
 
     /// What makes two of them "the same".
     var args: JSON {
-        var args: [String: JSON] = ["item_id": .string(item.text), "quantity": .int(quantity)]
+        var args: JSON.Members = ["item_id": .string(item.text), "quantity": .int(quantity)]
         args["expected_cost_coins"] = expectedCost.map { .int($0) }
         return .object(args)
     }
@@ -77,31 +77,31 @@ extension Order {
 
 extension PersonalItemChange {
     /// A new one needs a name and a price. In a change, null takes a description or category back to what it is without one.
-    init(_ deed: Deed, reading json: JSON) throws(Problem) {
+    init(_ action: Action, reading json: JSON) throws(Problem) {
         var fields = try Fields(json)
-        if case .delete = deed {
-            self.init(deed)
+        if case .delete = action {
+            self.init(action)
             return
         }
-        for member in ["name", "cost_coins"] {
-            if fields[member] == .null || (deed == .create && fields[member] == nil) {
+        for member in ["name", "cost_coins"] as [Verbatim] {
+            if fields[member] == .null || (action == .create && fields[member] == nil) {
                 fields.fault(member, "This member is missing.")
             }
         }
         let name = fields.optionalString("name", length: Self.nameLength)
-        if let name, name.allSatisfy(\.isWhitespace) { fields.fault("name", "More than blanks should stand here.") }
+        if let name, name.isBlank { fields.fault("name", "More than blanks should stand here.") }
         let cost = fields.optionalInteger("cost_coins", in: 0...Coins.most)
         let description = fields.optionalString("description", length: Self.descriptionLength)
         let category = fields.optionalString("category", length: Self.categoryLength)
         try fields.check()
         self.init(
-            deed, name: name, cost: cost, description: fields["description"] == .null ? "" : description,
+            action, name: name, cost: cost, description: fields["description"] == .null ? "" : description,
             category: fields["category"] == .null ? Self.defaultCategory : category)
     }
 
     var args: JSON {
-        var args: [String: JSON] = [:]
-        switch deed {
+        var args: JSON.Members = [:]
+        switch action {
         case .create: break
         case .patch(let id), .delete(let id): args["id"] = .string(id.text)
         }
@@ -115,7 +115,7 @@ extension PersonalItemChange {
 
 extension JSON {
     /// The id that stands in that member of this object.
-    func identifier(_ name: String) throws(Problem) -> UUID {
+    func identifier(_ name: Verbatim) throws(Problem) -> UUID {
         var fields = try Fields(self)
         let id = fields.id(name)
         try fields.check()

@@ -8,7 +8,7 @@ package protocol MarketRepository: Sendable {
     /// The first 100 items of the list, the recommendations and the wallet, of one moment.
     func overview(of user: UUID) async throws -> (items: [RawJSON], recommendations: [RawJSON], wallet: RawJSON)
 
-    /// What this user finds: the catalogue without what was withdrawn, and the items that he made; by folded name and id.
+    /// What this user finds: the catalogue without what was withdrawn, and the items that they made; by folded name and id.
     func items(
         of user: UUID, _ filter: ItemFilter, after place: ItemPlace?, limit: Int
     ) async throws -> Page<ItemPlace>
@@ -19,19 +19,22 @@ package protocol MarketRepository: Sendable {
     /// By name, with how many of the items that this user finds are in each.
     func categories(of user: UUID) async throws -> [Category]
 
-    /// What he owns, one row an item, the last bought first; each with its item, withdrawn or deleted ones too.
-    func inventory(of user: UUID) async throws -> [RawJSON]
+    /// What they own, one row an item, the last bought first, from the one after that place; each with its item, withdrawn or
+    /// deleted ones too. `items`: how many rows there are in all.
+    func inventory(
+        of user: UUID, after place: TimePlace?, limit: Int
+    ) async throws -> (page: Page<TimePlace>, items: Int64)
 
     /// Empty, at version 0, before the first coin.
     func wallet(of user: UUID) async throws -> (version: Version, body: RawJSON)
 
-    /// His ledger, newest first, from the entry before the one of that number.
+    /// Their ledger, newest first, from the entry before the one of that number.
     func transactions(of user: UUID, before number: Int64?, limit: Int) async throws -> Page<Int64>
 
-    /// All that were granted, newest first.
-    func rewards(of user: UUID) async throws -> [RawJSON]
+    /// All that were granted, newest first, from the one before that place.
+    func rewards(of user: UUID, before place: TimePlace?, limit: Int) async throws -> Page<TimePlace>
 
-    /// The best 50 of what he can buy at this moment, best first, as far as purchases have been counted.
+    /// The best 50 of what they can buy at this moment, best first, as far as purchases have been counted.
     func recommendations(of user: UUID) async throws -> [RawJSON]
 
     /// Takes the coins and gives the pieces, or neither: one of `MarketRefusal`, in the order of the contract, and the refusal

@@ -7,11 +7,11 @@ package import Sync
 /// What Market offers on the wire.
 package struct MarketRoutes: Sendable {
     private let repository: any MarketRepository
-    private let door: MutationDoor
+    private let dispatcher: MutationDispatcher
 
-    package init(repository: any MarketRepository, door: MutationDoor) {
+    package init(repository: any MarketRepository, dispatcher: MutationDispatcher) {
         self.repository = repository
-        self.door = door
+        self.dispatcher = dispatcher
     }
 
     package func add(to routes: RouterGroup<EdgeContext>) {
@@ -48,24 +48,23 @@ package struct MarketRoutes: Sendable {
     }
 
     @Sendable private func items(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        let query = request.uri.queryParameters
-        var filter = ItemFilter(category: try Self.words("category", request))
-        if let text = query["rarity"] {
-            guard let rarity = Rarity(rawValue: String(text)) else {
+        var filter = ItemFilter(category: try request.query("category", plusIsBlank: true))
+        if let text = try request.query("rarity") {
+            guard text.utf8.count <= 16, let rarity = Rarity(rawValue: text) else {
                 throw Problem.invalidQuery("rarity", "It is common, rare, epic or legendary.")
             }
             filter.rarity = rarity
         }
-        if let text = try Self.words("q", request) {
+        if let text = try request.query("q", plusIsBlank: true) {
             guard text.unicodeScalars.count <= 200 else {
                 throw Problem.invalidQuery("q", "At most 200 characters should stand here.")
             }
-            filter.words = text.split(whereSeparator: \.isWhitespace).map(String.init)
+            filter.words = text.unicodeScalars.split(whereSeparator: \.properties.isWhitespace).map { String($0) }
             guard filter.words.count <= 8 else {
                 throw Problem.invalidQuery("q", "At most 8 words should stand here.")
             }
         }
-        let place = try query["after"].map { text throws(Problem) in
+        let place = try request.query("after").map { text throws(Problem) in
             guard let place = ItemPlace(text) else {
                 throw Problem.invalidQuery("after", "What `next` of an earlier answer said should stand here.")
             }
@@ -91,12 +90,15 @@ package struct MarketRoutes: Sendable {
     }
 
     @Sendable private func inventory(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        let rows = try await repository.inventory(of: context.caller.user)
+        let (page, items) = try await repository.inventory(
+            of: context.caller.user, after: try request.place("after"), limit: try request.pageLimit)
         return .json { writer in
             writer.raw("{\"purchases\":")
-            writer.list(rows) { $0.raw($1) }
+            writer.list(page.bodies) { $0.raw($1) }
             writer.raw(",\"total_items\":")
-            writer.int(Int64(rows.count))
+            writer.int(items)
+            writer.raw(",\"next\":")
+            if let next = page.next { writer.plain(next.text) } else { writer.raw("null") }
             writer.raw("}")
         }
     }
@@ -106,8 +108,7 @@ package struct MarketRoutes: Sendable {
     }
 
     @Sendable private func transactions(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        let query = request.uri.queryParameters
-        let before = try query["before"].map { text throws(Problem) in
+        let before = try request.query("before").map { text throws(Problem) in
             guard let number = Int64(text), number > 0 else {
                 throw Problem.invalidQuery("before", "What `next` of an earlier answer said should stand here.")
             }
@@ -119,12 +120,9 @@ package struct MarketRoutes: Sendable {
     }
 
     @Sendable private func rewards(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        let rewards = try await repository.rewards(of: context.caller.user)
-        return .json { writer in
-            writer.raw("{\"rewards\":")
-            writer.list(rewards) { $0.raw($1) }
-            writer.raw("}")
-        }
+        let page = try await repository.rewards(
+            of: context.caller.user, before: try request.place("before"), limit: try request.pageLimit)
+        return answer("{\"rewards\":", page) { $0.text }
     }
 
     @Sendable private func recommendations(_ request: Request, _ context: EdgeContext) async throws -> Response {
@@ -138,29 +136,27 @@ package struct MarketRoutes: Sendable {
 
     @Sendable private func purchase(_ request: Request, _ context: EdgeContext) async throws -> Response {
         guard try request.idempotencyKey != nil else {
-            throw Problem(
-                400, "idempotency_key_required", "A purchase needs an Idempotency-Key",
-                detail: "Send `Idempotency-Key: <uuid>`, a new one for each purchase that is meant.")
+            throw Problem(.idempotencyKeyRequired)
         }
-        return try await door.answer(
+        return try await dispatcher.answer(
             request, context, "market.purchase", args: try await request.json(), success: .created)
     }
 
     @Sendable private func redeem(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        try await door.answer(request, context, "market.redeem", args: try await request.json())
+        try await dispatcher.answer(request, context, "market.redeem", args: try await request.json())
     }
 
     @Sendable private func refund(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        try await door.answer(request, context, "market.refund", args: try await request.json())
+        try await dispatcher.answer(request, context, "market.refund", args: try await request.json())
     }
 
     @Sendable private func claim(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        try await door.answer(
+        try await dispatcher.answer(
             request, context, "market.claim", args: .object(["reward_id": .string(id(context).text)]))
     }
 
     @Sendable private func create(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        try await door.answer(
+        try await dispatcher.answer(
             request, context, "market.items.create", args: try await request.json(), success: .created)
     }
 
@@ -170,11 +166,11 @@ package struct MarketRoutes: Sendable {
             throw Problem.invalidBody("A JSON object should stand here.")
         }
         members["id"] = .string(id.text)
-        return try await door.answer(request, context, "market.items.patch", args: .object(members))
+        return try await dispatcher.answer(request, context, "market.items.patch", args: .object(members))
     }
 
     @Sendable private func delete(_ request: Request, _ context: EdgeContext) async throws -> Response {
-        try await door.answer(
+        try await dispatcher.answer(
             request, context, "market.items.delete", args: .object(["id": .string(id(context).text)]))
     }
 
@@ -184,17 +180,6 @@ package struct MarketRoutes: Sendable {
     private func id(_ context: EdgeContext) throws -> UUID {
         guard let id = UUID(text: try context.parameters.require("id")) else { throw Problem.notFound }
         return id
-    }
-
-    /// A parameter that may have blanks in it, which forms and libraries write as a plus.
-    private static func words(_ name: String, _ request: Request) throws(Problem) -> String? {
-        for pair in (request.uri.query ?? "").split(separator: "&") where pair.hasPrefix("\(name)=") {
-            guard let text = pair.dropFirst(name.count + 1).replacing("+", with: " ").removingPercentEncoding else {
-                throw .invalidQuery(name, "It cannot be decoded as UTF-8.")
-            }
-            return text
-        }
-        return nil
     }
 
     private func single(_ thing: (version: Version, body: RawJSON), _ request: Request) -> Response {

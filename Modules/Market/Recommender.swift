@@ -42,20 +42,19 @@ package final class Recommender: Service {
     private let wake: AsyncStream<Void>.Continuation
 
     /// - Parameter loop: keeps the alarm.
-    package init(
-        repository: any RecommendationRepository, feed: ChangeFeed, loop: any EventLoop, logger: Logger
-    ) {
+    package init(repository: any RecommendationRepository, loop: any EventLoop, logger: Logger) {
         self.repository = repository
         self.loop = loop
         self.logger = logger
         (wakes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        feed.listen { [wake] event in
-            switch event {
-            case .changed(let change):
-                if change.documents.contains(where: { $0.collection == "inventory" }) { wake.yield() }
-            case .hint: wake.yield()
-            case .shared, .sessionsEnded, .presence, .devicesChanged: break
-            }
+    }
+
+    package func hear(_ event: ChangeEvent) {
+        switch event {
+        case .changed(let change):
+            if change.documents.contains(where: { $0.collection == "inventory" }) { wake.yield() }
+        case .hint: wake.yield()
+        case .shared, .sessionsEnded, .presence, .devicesChanged: break
         }
     }
 

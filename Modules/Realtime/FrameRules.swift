@@ -5,8 +5,8 @@ import NIOWebSocket
 /// how fragments become a message. Pure: frames go in, events come out; after a violation nothing more does.
 struct FrameRules {
     enum Event: Equatable {
-        /// A whole text message, valid UTF-8.
-        case text(ByteBuffer)
+        /// A whole message; valid UTF-8 if it is text.
+        case message(ByteBuffer)
         case ping(ByteBuffer)
         case pong
         /// The client closes; the code to answer with (nil: none was given).
@@ -15,13 +15,24 @@ struct FrameRules {
     }
 
     /// The most bytes that a message may have, whatever it was cut into.
-    let largestMessage: Int
+    var largestMessage: Int
+    /// Lockstep speaks in text alone; the RFC has both.
+    let takesBinary: Bool
     private var fragments: ByteBuffer?
+    private var isText = true
     private var over = false
 
-    init(largestMessage: Int = 65_536) {
+    static let largest = 65_536
+    /// Of the first message of somebody who has not said who they are: a token, and nothing else.
+    static let largestUnknown = 4_096
+
+    init(largestMessage: Int = largest, takesBinary: Bool = false) {
         self.largestMessage = largestMessage
+        self.takesBinary = takesBinary
     }
+
+    /// What the last message was, for who gives it back.
+    var opcode: WebSocketOpcode { isText ? .text : .binary }
 
     /// Whether the client is in the middle of a fragmented message.
     var isInsideMessage: Bool { fragments != nil }
@@ -32,7 +43,7 @@ struct FrameRules {
         switch frame.opcode {
         case .text: return begin(frame)
         case .continuation: return resume(frame)
-        case .binary: return violated(.unsupportedData)
+        case .binary: return takesBinary ? begin(frame) : violated(.unsupportedData)
         case .ping: return .ping(frame.unmaskedData)
         case .pong: return .pong
         case .connectionClose: return close(frame.unmaskedData)
@@ -43,6 +54,7 @@ struct FrameRules {
     private mutating func begin(_ frame: WebSocketFrame) -> Event? {
         guard fragments == nil else { return violated(.protocolError) }
         guard frame.length <= largestMessage else { return violated(.tooBig) }
+        isText = frame.opcode == .text
         if frame.fin { return finished(frame.unmaskedData) }
         fragments = frame.unmaskedData
         return nil
@@ -60,10 +72,10 @@ struct FrameRules {
     }
 
     private mutating func finished(_ message: ByteBuffer) -> Event {
-        guard String(validating: message.readableBytesView, as: UTF8.self) != nil else {
+        guard !isText || String(validating: message.readableBytesView, as: UTF8.self) != nil else {
             return violated(.invalidText)
         }
-        return .text(message)
+        return .message(message)
     }
 
     /// A close body is empty, or a code that may be sent and a reason in UTF-8.
@@ -104,5 +116,6 @@ package enum CloseCode: UInt16, Sendable {
     /// Signed out, expired or revoked.
     case signedOut = 4_401
     case noSignOfLife = 4_408
+    /// Too many sockets of a user, or one that goes on asking for more than it is allowed.
     case tooManySockets = 4_429
 }

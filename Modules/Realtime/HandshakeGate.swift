@@ -1,5 +1,6 @@
 import API
 import Foundation
+import HTTPTypes
 import NIOCore
 import NIOHTTP1
 
@@ -17,14 +18,19 @@ final class HandshakeGate: ChannelDuplexHandler, RemovableChannelHandler, @unche
     typealias OutboundOut = HTTPServerResponsePart
 
     /// What becomes of the connection.
-    struct Fates {
+    struct Callbacks {
         /// Called once, before the first request that is no handshake goes on.
         let http: () throws -> Void
         /// Called at most once, instead of passing the handshake on. From then on the gate is out of the way.
-        let socket: (ChannelHandlerContext, HTTPRequestHead, RealtimeAdmission) throws -> Void
-        /// Called at most once: nothing goes on, the connection ends with this.
-        let problem: (Problem) -> Void
+        let socket: (ChannelHandlerContext, HTTPRequestHead, SocketAdmission) throws -> Void
+        /// Called at most once: nothing goes on, the connection ends with this, behind so many answers.
+        let problem: (Problem, _ behind: Int) -> Void
+        /// Called with whether more may be read: while an answer is owed, only the rest of the request that it is to.
+        let reading: (Bool) -> Void
     }
+
+    /// What is answered also where there is a place for hardly anybody.
+    private static let health: Set<Verbatim> = ["/healthz", "/readyz", "/metrics"]
 
     private enum State {
         case requests
@@ -36,29 +42,35 @@ final class HandshakeGate: ChannelDuplexHandler, RemovableChannelHandler, @unche
 
     private let path: String
     private let subprotocol: String
-    private let admit: @Sendable (HTTPRequestHead, _ peer: String) async -> RealtimeAdmission
-    private let fates: Fates
+    private let admit: @Sendable (HTTPRequest, _ peer: String) async -> SocketAdmission
+    private let callbacks: Callbacks
+    /// There was hardly a place left for this connection.
+    private let isLate: Bool
     private var state = State.requests
     private var isHTTP = false
     private var unanswered = 0
+    /// A request's head has come, and not its end.
+    private var isReceiving = false
     /// The client says nothing any more.
     private var hasLeft = false
     /// Nothing is read behind the request that was passed on last.
     private var isLast = false
 
     init(
-        path: String, subprotocol: String, fates: Fates,
-        admit: @escaping @Sendable (HTTPRequestHead, _ peer: String) async -> RealtimeAdmission
+        path: String, subprotocol: String, callbacks: Callbacks, isLate: Bool = false,
+        admit: @escaping @Sendable (HTTPRequest, _ peer: String) async -> SocketAdmission
     ) {
         self.path = path
         self.subprotocol = subprotocol
-        self.fates = fates
+        self.callbacks = callbacks
+        self.isLate = isLate
         self.admit = admit
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch state {
-        case .over: context.fireChannelRead(data)
+        // A late one was told already, and nothing behind it is listening; a socket's frames come another way.
+        case .over: if !isLate { context.fireChannelRead(data) }
         case .handshake(let parts), .deciding(let parts):
             // A handshake is a head and its end; more means somebody does not wait for the answer.
             guard parts.count < 8 else { return context.close(promise: nil) }
@@ -69,8 +81,11 @@ final class HandshakeGate: ChannelDuplexHandler, RemovableChannelHandler, @unche
             }
         case .requests:
             let part = unwrapInboundIn(data)
-            guard case .head(let head) = part else { return context.fireChannelRead(data) }
-            guard isHandshake(head) else { return passOn(context, [part]) }
+            if isLate, case .head(let head) = part, !Self.health.contains(head.uri.verbatim) {
+                state = .over
+                return callbacks.problem(.unavailable(retryAfter: 10), unanswered)
+            }
+            guard case .head(let head) = part, isHandshake(head) else { return passOn(context, [part]) }
             state = .handshake([part])
             decide(context)
         }
@@ -80,34 +95,42 @@ final class HandshakeGate: ChannelDuplexHandler, RemovableChannelHandler, @unche
         if case .over = state { return context.write(data, promise: promise) }
         switch unwrapOutboundIn(data) {
         case .head(var head) where isLast && unanswered == 1 && head.status.code >= 200:
-            let said = head.headers["connection"].filter { $0 != "close" }
+            let said = head.headers["connection"].filter { $0 != "close" }  // ours: the answer
             head.headers.replaceOrAdd(name: "connection", value: (said + ["close"]).joined(separator: ", "))
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .head, .body: context.write(data, promise: promise)
         case .end:
             context.write(data, promise: promise)
             unanswered -= 1
+            tellReading()
             decide(context)
         }
     }
 
+    private func tellReading() {
+        callbacks.reading(unanswered == 0 || unanswered == 1 && isReceiving)
+    }
+
     private func passOn(_ context: ChannelHandlerContext, _ parts: [HTTPServerRequestPart]) {
         do {
-            if !isHTTP { try fates.http() }
+            if !isHTTP { try callbacks.http() }
             isHTTP = true
         } catch {
             return context.close(promise: nil)
         }
         for part in parts {
+            if case .end = part { isReceiving = false }
             if case .head(let head) = part {
                 unanswered += 1
+                isReceiving = true
                 // HTTP/1.0 closes unless it is asked not to (RFC 9112, 9.3).
-                isLast = Self.asksToUpgrade(head) || head.version == .http1_0 && !head.isKeepAlive
+                isLast = isLate || Self.asksToUpgrade(head) || head.version == .http1_0 && head.isLast
                 context.fireChannelRead(wrapInboundOut(.head(isLast ? Self.ordinary(head) : head)))
             } else {
                 context.fireChannelRead(wrapInboundOut(part))
             }
         }
+        tellReading()
     }
 
     /// Asks who wants the socket, when it is the handshake's turn.
@@ -117,19 +140,30 @@ final class HandshakeGate: ChannelDuplexHandler, RemovableChannelHandler, @unche
         let admit = admit
         let peer = context.remoteAddress?.ipAddress ?? "local"
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        context.eventLoop.makeFutureWithTask { await admit(head, peer) }.whenSuccess { verdict in
+        let request = Self.request(head)
+        context.eventLoop.makeFutureWithTask { await admit(request, peer) }.whenSuccess { verdict in
             self.decided(bound.value, head, verdict)
         }
     }
 
-    private func decided(_ context: ChannelHandlerContext, _ head: HTTPRequestHead, _ verdict: RealtimeAdmission) {
+    private static func request(_ head: HTTPRequestHead) -> HTTPRequest {
+        var headers = HTTPFields()
+        for (name, value) in head.headers {
+            if let name = HTTPField.Name(name) { headers.append(HTTPField(name: name, value: value)) }
+        }
+        return HTTPRequest(
+            method: .get, scheme: nil, authority: head.headers.first(name: "host"), path: head.uri,
+            headerFields: headers)
+    }
+
+    private func decided(_ context: ChannelHandlerContext, _ head: HTTPRequestHead, _ verdict: SocketAdmission) {
         guard case .deciding(let parts) = state else { return }
         // A body behind the handshake is no handshake.
         let hasBody = parts.contains { if case .body = $0 { true } else { false } }
         switch verdict {
         case .unavailable(let problem):
             state = .over
-            fates.problem(problem)
+            callbacks.problem(problem, unanswered)
         case _ where hasBody, .refused:
             state = .requests
             passOn(context, parts)
@@ -139,7 +173,7 @@ final class HandshakeGate: ChannelDuplexHandler, RemovableChannelHandler, @unche
             // The socket would not hear of it any more.
             guard !hasLeft else { return context.close(promise: nil) }
             do {
-                try fates.socket(context, head, verdict)
+                try callbacks.socket(context, head, verdict)
             } catch {
                 context.close(promise: nil)
             }
@@ -164,20 +198,20 @@ final class HandshakeGate: ChannelDuplexHandler, RemovableChannelHandler, @unche
     private func isHandshake(_ head: HTTPRequestHead) -> Bool {
         let headers = head.headers
         guard head.method == .GET, head.version == .http1_1, headers["host"].count == 1,
-            head.uri.prefix(while: { $0 != "?" }) == path, Self.asksToUpgrade(head),
-            headers[canonicalForm: "upgrade"].contains(where: { $0.lowercased() == "websocket" }),
-            headers["sec-websocket-version"] == ["13"], headers["sec-websocket-key"].count == 1,
+            head.uri.upTo("?").verbatim == path.verbatim, Self.asksToUpgrade(head),
+            headers.words("upgrade").contains(where: { $0.asciiLowercased.verbatim == "websocket" }),
+            headers["sec-websocket-version"].map(\.verbatim) == ["13"], headers["sec-websocket-key"].count == 1,
             let key = headers.first(name: "sec-websocket-key"), Data(base64Encoded: key)?.count == 16,
-            !headers.contains(name: "transfer-encoding"), headers.first(name: "content-length") ?? "0" == "0"
+            !headers.contains(name: "transfer-encoding"), (headers.first(name: "content-length") ?? "0").verbatim == "0"
         else { return false }
-        let offered = headers[canonicalForm: "sec-websocket-protocol"]
-        return offered.isEmpty || offered.contains { $0 == subprotocol }
+        let offered = headers.words("sec-websocket-protocol")
+        return offered.isEmpty || offered.contains { $0.verbatim == subprotocol.verbatim }
     }
 
     private static func asksToUpgrade(_ head: HTTPRequestHead) -> Bool {
         head.method == .CONNECT
             || head.headers.contains(name: "upgrade")
-                && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
+                && head.headers.words("connection").contains { $0.asciiLowercased.verbatim == "upgrade" }
     }
 
     /// The decoder reads nothing behind a request that asks for an upgrade (curl does, for h2c) or a tunnel, whatever becomes of

@@ -30,7 +30,7 @@ package final class HintBus: Service {
     }
 
     private let process: UUID
-    private let feed: ChangeFeed
+    private let announce: Announce
     private let incoming: AsyncStream<Incoming>
     private let send: @Sendable (String) async throws -> Void
     private let onEstablished: @Sendable () -> Void
@@ -38,16 +38,15 @@ package final class HintBus: Service {
     private let outgoing = Mutex(Outgoing())
 
     package init(
-        process: UUID, feed: ChangeFeed, incoming: AsyncStream<Incoming>, logger: Logger,
+        process: UUID, announce: @escaping Announce, incoming: AsyncStream<Incoming>, logger: Logger,
         send: @escaping @Sendable (String) async throws -> Void, onEstablished: @escaping @Sendable () -> Void
     ) {
         self.process = process
-        self.feed = feed
+        self.announce = announce
         self.incoming = incoming
         self.send = send
         self.onEstablished = onEstablished
         self.logger = logger
-        feed.listen { [weak self] event in self?.gather(event) }
     }
 
     /// What another program that moved the shared sequence says to the processes that run.
@@ -60,7 +59,8 @@ package final class HintBus: Service {
         "\(sender.text) u\(user.text):\(version)"
     }
 
-    private func gather(_ event: ChangeFeed.Event) {
+    /// Gathers what this process did, to be said to the others.
+    package func hear(_ event: ChangeEvent) {
         outgoing.withLock { state in
             switch event {
             case .changed(let change):
@@ -79,7 +79,7 @@ package final class HintBus: Service {
         outgoing.withLock { $0.wake = wake }
         await withGracefulShutdownHandler {
             await withTaskGroup(of: Void.self) { group in
-                group.addTask { await self.hear() }
+                group.addTask { await self.receive() }
                 group.addTask {
                     for await _ in wakes {
                         await self.speak()
@@ -96,7 +96,7 @@ package final class HintBus: Service {
         }
     }
 
-    private func hear() async {
+    private func receive() async {
         for await event in incoming {
             switch event {
             case .established: onEstablished()
@@ -118,13 +118,13 @@ package final class HintBus: Service {
                 guard parts.count == 2, let user = UUID(text: parts[0]), let version = Version(parts[1]) else {
                     continue
                 }
-                feed.announce(.hint(user: user, version: version))
+                announce(.hint(user: user, version: version))
             case "h":
-                if let version = Version(rest) { feed.announce(.shared(version: version, local: false)) }
+                if let version = Version(rest) { announce(.shared(version: version, local: false)) }
             case "s":
-                if let user = UUID(text: rest) { feed.announce(.sessionsEnded(user: user, local: false)) }
+                if let user = UUID(text: rest) { announce(.sessionsEnded(user: user, local: false)) }
             case "p":
-                if let user = UUID(text: rest) { feed.announce(.presence(user: user, local: false)) }
+                if let user = UUID(text: rest) { announce(.presence(user: user, local: false)) }
             default: logger.debug("Unknown word on the bus")
             }
         }

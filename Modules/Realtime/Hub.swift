@@ -7,42 +7,70 @@ package import Sync
 import Synchronization
 
 /// All sockets of this process, sharded by event loop: each shard is touched on its own loop only, so nothing in it is
-/// locked. The hub hears every change from the feed and passes it to the shards, which write it from the loop.
+/// locked. The hub hears every change and passes it to the shards, which write it from the loop.
 package final class Hub: Sendable {
     /// What is demanded of sockets; shorter in tests.
     package struct Limits: Sendable {
         /// Of one user at this process.
-        package var socketsPerUser = 20
-        package var ping: TimeAmount = .seconds(25)
-        /// Without a frame from the client, and without a byte taken by it.
-        package var silence: TimeAmount = .seconds(60)
+        var socketsPerUser = 20
         package var authentication: TimeAmount = .seconds(5)
-        /// For the rest of a message that was begun.
-        package var message: TimeAmount = .seconds(30)
         package var tick: TimeAmount = .seconds(1)
-        package var pullsPerShard = 32
+        var pullsPerShard = 32
+        /// Of these, those of one user: what is large is read one after the other, and waits for its turn here.
+        var pullsPerUser = 4
+        /// Of these, those that a change which all users share has asked for.
+        var sharedPullsPerShard = 8
+        var renewalsPerSurvey = 50
+        package var line = WebSocketLine.Limits()
         package init() {}
     }
 
     /// What sockets need of the rest of the house.
-    package struct Needs: Sendable {
+    package struct Dependencies: Sendable {
         let reader: SyncReader
         let clock: ServerClock
         let authenticate: @Sendable (String) async throws -> Caller?
         let push: @Sendable (JSON, Caller) async throws -> [MutationResult]
+        let count: @Sendable (UUID) -> Int?
+        let sessions: Sessions
+        let unsent: UnsentBudget
+
+        /// How the session of a socket is kept from ending while it is in use.
+        package struct Sessions: Sendable {
+            let seconds: Int64
+            let slide: @Sendable (Caller) async throws -> Timestamp?
+
+            /// - Parameters:
+            ///   - seconds: how long a session lasts unused.
+            ///   - slide: moves its end.
+            package init(seconds: Int64, slide: @escaping @Sendable (Caller) async throws -> Timestamp?) {
+                self.seconds = seconds
+                self.slide = slide
+            }
+
+            /// What ends before this is moved: a day was used up of it, or half of one that is short.
+            func renewed(before now: Timestamp) -> Timestamp {
+                now.advanced(bySeconds: seconds - min(86_400, seconds / 2))
+            }
+        }
 
         /// - Parameters:
         ///   - authenticate: who bears this token; nil: nobody.
         ///   - push: carries out {mutations: […]}; throws the problem of a malformed one.
+        ///   - count: counts a request of this user; not nil: it is one too many, and the next is allowed in so many seconds.
         package init(
             reader: SyncReader, clock: ServerClock,
             authenticate: @escaping @Sendable (String) async throws -> Caller?,
-            push: @escaping @Sendable (JSON, Caller) async throws -> [MutationResult]
+            push: @escaping @Sendable (JSON, Caller) async throws -> [MutationResult],
+            count: @escaping @Sendable (UUID) -> Int?, sessions: Sessions, unsent: UnsentBudget
         ) {
             self.reader = reader
             self.clock = clock
             self.authenticate = authenticate
             self.push = push
+            self.count = count
+            self.sessions = sessions
+            self.unsent = unsent
         }
     }
 
@@ -51,26 +79,27 @@ package final class Hub: Sendable {
         var presence: Presence?
         /// Users of whom sessions ended lately.
         var ended: [UUID: ContinuousClock.Instant] = [:]
-        var doubt: (@Sendable () -> Void)?
+        var doubt: (@Sendable (UUID) -> Void)?
         var stopping = false
     }
 
-    /// Who was found signed in longer ago than this has his socket, or has none.
+    /// Who was found signed in longer ago than this has their socket, or has none.
     private static let longestSignIn: Duration = .seconds(15)
 
-    let needs: Needs
+    let needs: Dependencies
     let limits: Limits
     let logger: Logger
     private let shards: [HubShard]
     private let state = Mutex(State())
     private let gauge = Gauge(label: "lockstep_sockets")
 
-    package init(loops: any EventLoopGroup, feed: ChangeFeed, needs: Needs, limits: Limits = Limits(), logger: Logger) {
+    package init(
+        loops: any EventLoopGroup, needs: Dependencies, limits: Limits = Limits(), logger: Logger
+    ) {
         self.needs = needs
         self.limits = limits
         self.logger = logger
         shards = loops.makeIterator().map { HubShard(loop: $0, limits: limits) }
-        feed.listen { [weak self] event in self?.hear(event) }
         for shard in shards { shard.start(needs) }
     }
 
@@ -81,11 +110,11 @@ package final class Hub: Sendable {
 
     /// Calls `ask` when a socket came whose session may have ended while it was being let in: it was not here yet when all
     /// others were closed.
-    func whenInDoubt(_ ask: @escaping @Sendable () -> Void) {
+    func whenInDoubt(_ ask: @escaping @Sendable (UUID) -> Void) {
         state.withLock { $0.doubt = ask }
     }
 
-    private func hear(_ event: ChangeFeed.Event) {
+    package func hear(_ event: ChangeEvent) {
         switch event {
         case .changed(let change): each(having: change.user) { $0.deliver(change) }
         case .hint(let user, let version): each(having: user) { $0.hint(user, version) }
@@ -105,17 +134,17 @@ package final class Hub: Sendable {
         for shard in shards { shard.onLoop(body) }
     }
 
-    /// Hands a user's devices to his sockets.
+    /// Hands a user's devices to their sockets.
     package func tell(_ user: UUID, _ devices: [PresentDevice]) {
         each(having: user) { $0.tell(user, devices) }
     }
 
-    /// The sockets there are, for the comparison of heads: their sessions and users.
-    func census() async -> (sessions: [UUID], users: Set<UUID>) {
-        var sessions: [UUID] = []
+    /// The sockets there are, of these users or of all, for the comparison of heads: their sessions and users.
+    func census(of some: Set<UUID>? = nil) async -> (sessions: [SessionKey], users: Set<UUID>) {
+        var sessions: [SessionKey] = []
         var users: Set<UUID> = []
         for shard in shards {
-            guard let part = try? await shard.loop.submit({ shard.census() }).get() else { continue }
+            guard let part = try? await shard.loop.submit({ shard.census(of: some) }).get() else { continue }
             sessions += part.sessions
             users.formUnion(part.users)
         }
@@ -132,9 +161,9 @@ package final class Hub: Sendable {
         shards.first { $0.loop === loop }
     }
 
-    /// Counts a new socket of this user; false: he has too many.
+    /// Counts a new socket of this user; false: they have too many.
     func admit(_ caller: Caller) -> Bool {
-        let admitted = state.withLock { state -> (presence: Presence?, doubt: (@Sendable () -> Void)?)? in
+        let admitted = state.withLock { state -> (presence: Presence?, doubt: (@Sendable (UUID) -> Void)?)? in
             let count = state.socketsOfUser[caller.user] ?? 0
             guard count < limits.socketsPerUser else { return nil }
             state.socketsOfUser[caller.user] = count + 1
@@ -142,7 +171,7 @@ package final class Hub: Sendable {
             return (state.presence, ended ? state.doubt : nil)
         }
         guard let (presence, doubt) = admitted else { return false }
-        doubt?()
+        doubt?(caller.user)
         gauge.record(Double(totalSockets))
         presence?.opened(DeviceKey(user: caller.user, device: caller.device.id))
         return true

@@ -5,34 +5,105 @@ import NIOCore
 import NIOHTTP1
 
 /// Answers bytes that are no HTTP once, with a problem, and ends the connection; so it does for the gate, where a handshake
-/// cannot be decided. Whatever a handler further on says of the same request is not sent any more. A request without a Host,
-/// or with two, is no HTTP/1.1 either (RFC 9112, 3.2): what origin is our own rests on it.
-final class MalformedRequestHandler: ChannelDuplexHandler {
+/// cannot be decided. What was read before is answered first, in its order: it is carried out, and who asked must hear of it.
+/// Whatever a handler further on says of the refused request itself is not sent any more.
+final class MalformedRequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
-    private static let unreadable = Problem(
-        400, "bad_request", "The request cannot be read", detail: "What was sent is not HTTP/1.1 as RFC 9112 has it.")
+    private static let longTarget = Problem(.uriTooLong)
+    private static let largeHead = Problem(.headersTooLarge)
 
-    private(set) var isOver = false
+    private struct Refusal {
+        /// nil: the answer before it says it all.
+        let problem: Problem?
+        /// How many answers are owed before it.
+        var behind: Int
+    }
+
+    private let isTargetLong: () -> Bool
+    private let leave: () -> Void
+    /// Of the requests that were read, also the one that is still coming in.
+    private var unanswered = 0
+    private var isReceiving = false
+    /// The request that came last said that nothing is to be read behind it.
+    private var isLastRequest = false
+    /// An answer has begun and not ended.
+    private var isAnswering = false
+    /// The answer that is written says that the connection ends with it.
+    private var isLastAnswer = false
+    private var refusal: Refusal?
+    private var isOver = false
     private var context: ChannelHandlerContext?
+
+    /// - Parameters:
+    ///   - isTargetLong: of the head that is coming in: whether its first line is most of what is too much.
+    ///   - leave: ends the connection, once all of it was said.
+    init(isTargetLong: @escaping () -> Bool, leave: @escaping () -> Void) {
+        self.isTargetLong = isTargetLong
+        self.leave = leave
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        // Of a refused connection nothing goes on to anybody.
+        guard refusal == nil else { return }
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            unanswered += 1
+            isReceiving = true
+            isLastRequest = head.isLast
+            do throws(Problem) {
+                context.fireChannelRead(wrapInboundOut(.head(try head.judged())))
+            } catch {
+                refuse(error)
+            }
+        case .body: context.fireChannelRead(data)
+        case .end:
+            isReceiving = false
+            context.fireChannelRead(data)
+        }
+    }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         switch error {
-        case is HTTPParserError: refuse()
+        // It has been told, and is not read any more.
+        case ByteToMessageDecoderError.dataReceivedInErrorState: return
+        case let error as HTTPParserError:
+            if case .headerOverflow = error { refuse(isTargetLong() ? Self.longTarget : Self.largeHead) }
+            refuse(.unreadable)
+            // Whoever reads a body that was broken off learns that this was not its end: what was asked is not done.
+            context.fireErrorCaught(error)
         // Of one that says much more before it has its answer, behind a request where nothing is read any more.
         case is ByteToMessageDecoderError.PayloadTooLargeError: context.close(promise: nil)
         default: context.fireErrorCaught(error)
         }
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+    /// - Parameter behind: how many answers are owed before this; without it those to all that was read whole.
+    func refuse(_ problem: Problem, behind: Int? = nil) {
+        guard refusal == nil else { return }
+        let hasItsAnswer = isReceiving && (unanswered == 0 || unanswered == 1 && isAnswering)
+        let behind = behind ?? unanswered - (isReceiving && !hasItsAnswer ? 1 : 0)
+        // Behind a request that closes the connection nobody waits for more; where it is that request itself, its client does.
+        let isBehindTheLast = isLastRequest && !isReceiving && behind >= unanswered
+        refusal = Refusal(problem: hasItsAnswer || isBehindTheLast ? nil : problem, behind: behind)
+        conclude()
+    }
 
-    func refuse(_ problem: Problem = unreadable) {
-        guard let context, !isOver else { return }
+    /// Says the refusal, when it is its turn.
+    private func conclude(after written: EventLoopFuture<Void>? = nil) {
+        guard let refusal, refusal.behind <= 0, !isOver, let context else { return }
         isOver = true
+        let last = refusal.problem.map { say($0, context) } ?? written ?? context.eventLoop.makeSucceededVoidFuture()
+        last.assumeIsolated().whenComplete { [leave] _ in leave() }
+    }
+
+    private func say(_ problem: Problem, _ context: ChannelHandlerContext) -> EventLoopFuture<Void> {
         let id = UUID.v7().text
         var writer = JSONWriter()
         writer.write(problem.json(requestID: id))
@@ -45,10 +116,7 @@ final class MalformedRequestHandler: ChannelDuplexHandler {
         context.write(
             wrapOutboundOut(.head(.init(version: .http1_1, status: status, headers: headers))), promise: nil)
         context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: writer.bytes)))), promise: nil)
-        let channel = context.channel
-        let done = context.eventLoop.makePromise(of: Void.self)
-        done.futureResult.whenComplete { _ in channel.close(promise: nil) }
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: done)
+        return context.writeAndFlush(wrapOutboundOut(.end(nil)))
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
@@ -56,24 +124,23 @@ final class MalformedRequestHandler: ChannelDuplexHandler {
             promise?.fail(ChannelError.ioOnClosedChannel)
             return
         }
-        context.write(data, promise: promise)
-    }
-}
-
-/// Stands in front of the translation of requests, on connections that are no sockets.
-final class HostRule: ChannelInboundHandler {
-    typealias InboundIn = HTTPServerRequestPart
-    private let malformed: MalformedRequestHandler
-
-    init(_ malformed: MalformedRequestHandler) {
-        self.malformed = malformed
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if case .head(let head) = unwrapInboundIn(data), head.version == .http1_1, head.headers["host"].count != 1 {
-            malformed.refuse()
+        switch unwrapOutboundIn(data) {
+        case .head(let head):
+            if head.status.code >= 200 {
+                isAnswering = true
+                isLastAnswer = head.headers.words("connection").contains { $0.asciiLowercased.verbatim == "close" }
+            }
+            context.write(data, promise: promise)
+        case .body: context.write(data, promise: promise)
+        case .end:
+            let written = promise ?? context.eventLoop.makePromise()
+            context.write(data, promise: written)
+            isAnswering = false
+            unanswered -= 1
+            refusal?.behind -= 1
+            // Behind an answer that closes nothing is said.
+            if isLastAnswer { isOver = true }
+            conclude(after: written.futureResult)
         }
-        // Of a refused connection nothing goes on to anybody.
-        if !malformed.isOver { context.fireChannelRead(data) }
     }
 }

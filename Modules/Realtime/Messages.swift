@@ -15,7 +15,7 @@ enum ClientMessage {
         guard let json = try? JSON(parsing: message.readableBytesView), let type = json["type"]?.string else {
             return nil
         }
-        switch type {
+        switch type.verbatim {
         case "auth":
             guard let token = json["token"]?.string else { return nil }
             self = .auth(token: token)
@@ -35,7 +35,7 @@ enum ServerMessage {
             writer.plain(device.text)
             writer.raw(",\"server_time\":")
             writer.plain(time.text)
-            writer.raw(",\"heartbeat_seconds\":25}")
+            writer.raw(",\"heartbeat_seconds\":25,\"protocol\":1}")
         }
     }
 
@@ -66,10 +66,12 @@ enum ServerMessage {
         }
     }
 
-    static func pong(_ t: JSON) -> ByteBuffer {
+    static func pong(_ t: JSON, time: Timestamp) -> ByteBuffer {
         message { writer in
             writer.raw("{\"type\":\"pong\",\"t\":")
             writer.write(t)
+            writer.raw(",\"server_time\":")
+            writer.plain(time.text)
             writer.raw("}")
         }
     }

@@ -24,25 +24,26 @@ package final class Presence: Service {
     private let state = Mutex(State())
     private let repository: any PresenceRepository
     private let process: UUID
-    private let feed: ChangeFeed
+    private let announce: Announce
     private let tell: @Sendable (UUID, [PresentDevice]) -> Void
     private let logger: Logger
 
-    /// - Parameter tell: hands the devices of a user to his sockets at this process.
+    /// - Parameter tell: hands the devices of a user to their sockets at this process.
     package init(
-        repository: any PresenceRepository, process: UUID, feed: ChangeFeed, logger: Logger,
+        repository: any PresenceRepository, process: UUID, announce: @escaping Announce, logger: Logger,
         tell: @escaping @Sendable (UUID, [PresentDevice]) -> Void
     ) {
         self.repository = repository
         self.process = process
-        self.feed = feed
+        self.announce = announce
         self.logger = logger
         self.tell = tell
-        feed.listen { [weak self] event in
-            switch event {
-            case .presence(let user, local: false), .devicesChanged(let user): self?.tellSoon(user)
-            default: break
-            }
+    }
+
+    package func hear(_ event: ChangeEvent) {
+        switch event {
+        case .presence(let user, local: false), .devicesChanged(let user): tellSoon(user)
+        default: break
         }
     }
 
@@ -78,7 +79,7 @@ package final class Presence: Service {
                         let online = Array(self.state.withLock { $0.online })
                         for user in try await self.repository.refresh(online: online, process: self.process) {
                             self.tellSoon(user)
-                            self.feed.announce(.presence(user: user, local: true))
+                            self.announce(.presence(user: user, local: true))
                         }
                     }
                 } catch {
@@ -110,7 +111,7 @@ package final class Presence: Service {
         do {
             if !arrived.isEmpty || !left.isEmpty {
                 try await repository.mark(online: arrived, offline: left, process: process)
-                for user in Set((arrived + left).map(\.user)) { feed.announce(.presence(user: user, local: true)) }
+                for user in Set((arrived + left).map(\.user)) { announce(.presence(user: user, local: true)) }
             }
             for (user, devices) in try await repository.devices(of: Array(users)) { tell(user, devices) }
         } catch {

@@ -6,53 +6,51 @@ import NIOCore
 import NIOWebSocket
 import Sync
 
-/// One WebSocket: a channel handler behind NIO's frame codec. It judges frames (`FrameRules`), keeps the place of its client
-/// (`SocketState`) and does what they say; it lives on its channel's event loop.
-/// `@unchecked`: a channel handler is touched on its channel's loop only.
-final class Socket: ChannelInboundHandler, @unchecked Sendable {
-    typealias InboundIn = WebSocketFrame
-    typealias OutboundOut = WebSocketFrame
-
+/// What Lockstep says over one WebSocket: it keeps the place of its client (`SocketState`) and does what client and hub say;
+/// it lives on its channel's event loop.
+/// `@unchecked`: touched on that loop only.
+final class Socket: Conversation, @unchecked Sendable {
     private let hub: Hub
     private let shard: HubShard
     private(set) var caller: Caller?
-    private let opening: RealtimeAdmission
+    private let opening: SocketAdmission
     private let requested: Cursor?
-    private var rules = FrameRules()
+    private var line: WebSocketLine?
     private var state = SocketState()
-    private var context: ChannelHandlerContext?
+    /// Its place in the queue of those who read the database.
+    var turn: HubShard.Turn?
     private var admitted = false
-    private var closing = false
-    var isClosing: Bool { closing }
+    private(set) var isClosing = false
     private var authenticating = false
     private var pushing = false
+    private var renewing = false
     /// What had been decoded already when reading was turned off: it waits its turn.
     private var backlog: Deque<ByteBuffer> = []
-    /// What could not be written yet: only the latest of each kind is owed (for pongs RFC 6455, 5.5.3).
-    private var owed: (pong: ByteBuffer?, text: ByteBuffer?, presence: ByteBuffer?)
-    /// When the client last took a byte, or had taken all.
-    private var taken = NIODeadline.now()
-    private var heard = NIODeadline.now()
-    private var pinged = NIODeadline.now()
-    private var messageBegan: NIODeadline?
-    private var unwritten = 0
-    private var isReading = true
-    private let opened = NIODeadline.now()
+    /// What could not be written yet: only the latest of each kind is owed. Of a `ping` its `t`, because the time is told as it
+    /// is when the answer leaves.
+    private var owed: (ping: JSON?, refusal: Problem?, presence: ByteBuffer?)
+    /// What its last frame would have taken of the room for what waits to be sent, where there was none; and the room taken for
+    /// the next, before that is read.
+    private var wanted = 0
+    private var room: UnsentBudget.Place?
+    /// How often it may be told in a minute that it asks too much.
+    private var patience = Pace(most: 120, perSecond: 2)
 
-    init(hub: Hub, shard: HubShard, admission: RealtimeAdmission, cursor: Cursor?) {
+    init(hub: Hub, shard: HubShard, admission: SocketAdmission, cursor: Cursor?) {
         self.hub = hub
         self.shard = shard
         opening = admission
         requested = cursor
     }
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
+    func began(on line: WebSocketLine) {
+        self.line = line
         switch opening {
-        case .caller(let caller): begin(caller)
-        case .badToken: close(.signedOut)
+        case .caller(let caller, _): begin(caller)
+        case .badToken: line.close(.signedOut)
         case .anonymous, .refused, .unavailable:
-            context.eventLoop.scheduleTask(in: hub.limits.authentication) { [weak self] in
+            line.takes(atMost: FrameRules.largestUnknown)
+            line.eventLoop?.scheduleTask(in: hub.limits.authentication) { [weak self] in
                 guard let self, caller == nil, !authenticating else { return }
                 close(.signedOut)
             }
@@ -60,7 +58,7 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func begin(_ caller: Caller) {
-        guard !closing, self.caller == nil else { return }
+        guard !isClosing, self.caller == nil else { return }
         guard !hub.isStopping else { return close(.goingAway) }
         guard hub.admit(caller) else { return close(.tooManySockets) }
         self.caller = caller
@@ -72,38 +70,26 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
         perform(state.begin(at: requested))
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { leave() }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        leave()
-        context.fireChannelInactive()
+    func ended() {
+        isClosing = true
+        line = nil
+        backlog = []
+        room = nil
+        guard let caller, admitted else { return }
+        admitted = false
+        shard.remove(self, of: caller.user)
+        hub.leave(caller)
     }
 
-    private func leave() {
-        closing = true
-        if admitted, let caller {
-            admitted = false
-            shard.remove(self, of: caller.user)
-            hub.leave(caller)
-        }
-        context = nil
-    }
+    func close(_ code: CloseCode) { line?.close(code) }
 
     // MARK: From the client
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        heard = .now()
-        let event = rules.receive(unwrapInboundIn(data))
-        messageBegan = rules.isInsideMessage ? messageBegan ?? .now() : nil
-        switch event {
-        case .text(let message)?:
-            backlog.append(message)
-            resume()
-        case .ping(let data)?: answer(pong: data)
-        case .pong?, nil: break
-        case .close(let code)?: close(code.flatMap(CloseCode.init(rawValue:)) ?? .normal)
-        case .violation(let code)?: close(code)
-        }
+    func heard(_ message: ByteBuffer, _ opcode: WebSocketOpcode) {
+        // What comes behind the token is not looked at before it is known whose it is.
+        line?.takes(atMost: FrameRules.largest)
+        backlog.append(message)
+        resume()
     }
 
     /// One thing at a time: while a sign-in or a push is under way, and until its results have left, nothing more is read
@@ -112,51 +98,70 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
 
     /// Goes on with what waits; a client that says more than is ever read at once is none of ours.
     private func resume() {
-        while !closing, !isBusy, let message = backlog.popFirst() { understand(message) }
+        while !isClosing, !isBusy, let message = backlog.popFirst() { understand(message) }
         if backlog.count > 1_024 { close(.badMessage) }
-        if !closing, !isBusy { setReading(true) }
+        if !isClosing, !isBusy { line?.hold(false) }
     }
 
     private func understand(_ message: ByteBuffer) {
-        guard !closing, let message = ClientMessage(message) else { return close(.badMessage) }
+        guard !isClosing, let message = ClientMessage(message) else { return close(.badMessage) }
         guard let caller else {
             guard case .auth(let token) = message else { return close(.signedOut) }
             return authenticate(token)
         }
         switch message {
         case .auth: break
-        case .ping(let t): answer(text: ServerMessage.pong(t))
-        case .sync(let text): perform(state.resync(to: text.flatMap { Cursor($0) }))
-        case .push(let json): push(json, caller)
+        case .ping(let t): answer(ping: t)
+        case .sync(let text):
+            guard isAllowed(caller) else { return }
+            wanted = 0
+            perform(state.resync(to: text.flatMap { Cursor($0) }))
+        case .push(let json): if isAllowed(caller) { push(json, caller) }
         }
     }
 
+    /// What costs the database something counts as a request of the user, by whichever door it comes.
+    private func isAllowed(_ caller: Caller) -> Bool {
+        guard let wait = hub.needs.count(caller.user) else { return true }
+        guard patience.spend(1, now: .now()) == nil else {
+            close(.tooManySockets)
+            return false
+        }
+        var problem = Problem.rateLimited("You have sent too many requests.", retryAfter: wait)
+        problem.members["retry_after_seconds"] = .int(wait)
+        owed.refusal = problem
+        payOwed()
+        flush()
+        return false
+    }
+
     private func authenticate(_ token: String) {
-        guard let context else { return }
+        guard let loop = line?.eventLoop else { return }
         authenticating = true
-        setReading(false)
+        line?.hold(true)
         let needs = hub.needs
-        context.eventLoop.makeFutureWithTask { try await needs.authenticate(token) }.whenComplete { result in
+        loop.makeFutureWithTask { try await needs.authenticate(token) }.whenComplete { result in
             self.authenticating = false
             switch result {
             case .success(let caller?): self.begin(caller)
             case .success(nil): self.close(.signedOut)
             case .failure(let error):
-                self.write(ServerMessage.error(error as? Problem ?? .internalError))
-                self.close(.goingAway)
+                let problem = error as? Problem ?? .internalError
+                self.write(ServerMessage.error(problem))
+                self.close(problem.status == 429 ? .tooManySockets : .goingAway)
             }
             self.resume()
         }
     }
 
     private func push(_ json: JSON, _ caller: Caller) {
-        guard let context else { return }
+        guard let loop = line?.eventLoop else { return }
         pushing = true
-        setReading(false)
+        line?.hold(true)
         let needs = hub.needs
-        context.eventLoop.makeFutureWithTask { try await needs.push(json, caller) }.whenComplete { result in
+        loop.makeFutureWithTask { try await needs.push(json, caller) }.whenComplete { result in
             self.pushing = false
-            guard !self.closing else { return }
+            guard !self.isClosing else { return }
             switch result {
             case .success(let results):
                 let head = results.map(\.outcome.head).max() ?? 0
@@ -171,68 +176,33 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
         }
     }
 
-    private func answer(pong data: ByteBuffer) {
-        guard let context, context.channel.isWritable else { return owed.pong = data }
-        writeFrame(.pong, data)
-        flush()
-    }
-
-    private func answer(text frame: ByteBuffer) {
-        guard let context, context.channel.isWritable else { return owed.text = frame }
-        write(frame)
+    private func answer(ping t: JSON) {
+        owed.ping = t
+        payOwed()
         flush()
     }
 
     private func payOwed() {
-        guard let context, context.channel.isWritable else { return }
-        if let data = owed.pong { writeFrame(.pong, data) }
-        if let frame = owed.text { write(frame) }
-        (owed.pong, owed.text) = (nil, nil)
+        guard let line, line.isWritable else { return }
+        if let t = owed.ping { write(ServerMessage.pong(t, time: hub.needs.clock.now())) }
+        if let problem = owed.refusal { write(ServerMessage.error(problem)) }
+        (owed.ping, owed.refusal) = (nil, nil)
         // Who is there is told behind the first changes.
         guard let frame = owed.presence, state.cursor != nil else { return }
         owed.presence = nil
         write(frame)
     }
 
-    private func setReading(_ reading: Bool) {
-        guard let channel = context?.channel else { return }
-        guard reading != isReading else { return }
-        isReading = reading
-        _ = channel.setOption(.autoRead, value: reading)
-        if reading {
-            heard = .now()
-            channel.read()
-        }
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        switch error as? NIOWebSocketError {
-        case .invalidFrameLength?: close(.tooBig)
-        case .fragmentedControlFrame?, .multiByteControlFrameLength?: close(.protocolError)
-        default: context.close(promise: nil)
-        }
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        switch event {
-        case ChannelEvent.inputClosed: context.close(promise: nil)
-        case is ChannelShouldQuiesceEvent: close(.goingAway)
-        default: context.fireUserInboundEventTriggered(event)
-        }
-    }
-
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
+    func writable(_ isWritable: Bool) {
         payOwed()
-        perform(state.writability(context.channel.isWritable))
-        flush()
-        context.fireChannelWritabilityChanged()
+        perform(state.writability(isWritable))
     }
 
     // MARK: To the client
 
     /// - Parameter frame: makes (or finds) the frame of this change for who stands at the first cursor.
     func changed(_ change: Change, frame: (Cursor, Cursor) -> ByteBuffer) {
-        guard !closing else { return }
+        guard !isClosing else { return }
         for action in state.changed(change) {
             if case .deliver(let delivered, let from) = action, delivered.version == change.version {
                 let to = Cursor(epoch: from.epoch, place: Place(user: change.version, shared: from.place.shared))
@@ -241,44 +211,83 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
                 perform([action])
             }
         }
+        hurry()
     }
 
     func hinted(user: Version, shared: Version) {
-        guard !closing else { return }
+        guard !isClosing else { return }
         perform(state.hinted(user: user, shared: shared))
+        if user > 0 { hurry() }
+    }
+
+    /// What waits its turn to read what all users share waits no longer once there is something of the user's own.
+    private func hurry() {
+        if state.isPulling, state.isForOwn { shard.hurry(self) }
     }
 
     func restored() {
-        guard !closing else { return }
+        guard !isClosing else { return }
         perform(state.restored())
     }
 
+    /// Its turn has come. Returns from where to read.
+    func pullBegins() -> Cursor? { state.pullBegins() }
+
+    /// Whether what is read from there could be sent. A snapshot is read in vain where what was read before is not taken; and
+    /// what found no room once is not read again before it has some.
+    func hasRoom(from cursor: Cursor?) -> Bool {
+        guard let caller else { return false }
+        guard wanted > 0 else { return cursor != nil || hub.needs.unsent.hasRoom(for: caller.user) }
+        room = hub.needs.unsent.take(wanted, for: caller.user, orEnd: nil)
+        return room != nil
+    }
+
     func pulled(_ pull: Pull) {
-        guard !closing else { return }
+        var room = room.take()
+        guard !isClosing, let caller else { return }
+        guard state.isWanted else { return perform(state.pulled(pull).actions) }
+        // A frame is large where a replica is; how many of them wait for their readers is bounded. Who reads slowly is not cut
+        // off for it: only a minute without a byte taken ends a socket.
+        let frame = pull.hasDocuments ? ServerMessage.changes(pull, mutationIDs: state.ids(upTo: pull)) : nil
+        let size = frame?.readableBytes ?? 0
+        if size > room?.bytes ?? UnsentBudget.small {
+            room = nil
+            room = hub.needs.unsent.take(size, for: caller.user, orEnd: nil)
+            guard room != nil else {
+                wanted = size
+                return shard.again(self)
+            }
+        }
+        wanted = 0
         let (ids, actions) = state.pulled(pull)
-        if let ids { write(ServerMessage.changes(pull, mutationIDs: ids)) }
+        if let ids { write(frame ?? ServerMessage.changes(pull, mutationIDs: ids), holding: room) }
         payOwed()
         perform(actions)
         flush()
     }
 
     func pullFailed() {
-        guard !closing else { return }
+        room = nil
+        guard !isClosing else { return }
         perform(state.pullFailed())
     }
 
     private func perform(_ actions: [SocketState.Action]) {
         for action in actions {
             switch action {
-            case .pull(let cursor): shard.pull(self, since: cursor)
+            case .pull: shard.pull(self, isForOwn: state.isForOwn)
             case .pullSoon:
-                context?.eventLoop.scheduleTask(in: .milliseconds(3)) { [weak self] in
-                    guard let self, !closing else { return }
+                line?.eventLoop?.scheduleTask(in: .milliseconds(3)) { [weak self] in
+                    guard let self, !isClosing else { return }
                     perform(state.waited())
                 }
             case .sendResults(let frame):
-                write(frame)
-                context?.eventLoop.execute { self.resume() }
+                send(results: frame)
+                line?.eventLoop?.execute { self.resume() }
+            case .loseResults:
+                // The database is another one now, and may not know what they say: the client sends it again.
+                write(ServerMessage.error(.unavailable()))
+                line?.eventLoop?.execute { self.resume() }
             case .deliver(let change, let from):
                 let to = Cursor(epoch: from.epoch, place: Place(user: change.version, shared: from.place.shared))
                 write(ServerMessage.changes(change, from: from, to: to, time: hub.needs.clock.now()))
@@ -288,56 +297,44 @@ final class Socket: ChannelInboundHandler, @unchecked Sendable {
 
     /// Tells who is there, now or when it can be told.
     func tell(presence frame: ByteBuffer) {
-        guard !closing else { return }
+        guard !isClosing else { return }
         owed.presence = frame
         payOwed()
         flush()
     }
 
-    private func write(_ text: ByteBuffer) { writeFrame(.text, text) }
-
-    private func writeFrame(_ opcode: WebSocketOpcode, _ data: ByteBuffer) {
-        guard let context, !closing || opcode == .connectionClose else { return }
-        context.write(wrapOutboundOut(WebSocketFrame(fin: true, opcode: opcode, data: data)), promise: nil)
+    /// Results that tell of conflicts carry what stands, up to megabytes. Where there is no room for them the client is told to
+    /// send the push again: it finds it done.
+    private func send(results frame: ByteBuffer) {
+        guard frame.readableBytes > UnsentBudget.small, let caller else { return write(frame) }
+        let room = hub.needs.unsent.take(frame.readableBytes, for: caller.user, orEnd: nil)
+        write(room == nil ? ServerMessage.error(.unavailable()) : frame, holding: room)
     }
 
-    func flush() { context?.flush() }
+    private func write(_ text: ByteBuffer) { line?.write(.text, text) }
 
-    /// Says why and ends; a client that does not take it is cut off.
-    func close(_ code: CloseCode) {
-        guard !closing, let context else { return }
-        closing = true
-        var body = context.channel.allocator.buffer(capacity: 2)
-        body.writeInteger(code.rawValue)
-        let channel = context.channel
-        context.writeAndFlush(
-            wrapOutboundOut(WebSocketFrame(fin: true, opcode: .connectionClose, data: body)), promise: nil)
-        // The client closes its side on reading that; who does not within 3 s, or cannot be written to, is cut off.
-        channel.close(mode: .output, promise: nil)
-        context.eventLoop.scheduleTask(in: .seconds(3)) { channel.close(promise: nil) }
-        if let caller, admitted {
-            admitted = false
-            shard.remove(self, of: caller.user)
-            hub.leave(caller)
-        }
+    /// Its room is given back once the kernel has taken it, or the client is gone.
+    private func write(_ text: ByteBuffer, holding room: UnsentBudget.Place?) {
+        guard let room, let promise = line?.eventLoop?.makePromise(of: Void.self) else { return write(text) }
+        promise.futureResult.whenComplete { _ in room.release() }
+        line?.write(.text, text, promise: promise)
     }
+
+    func flush() { line?.flush() }
 
     // MARK: The clock
 
-    func tick(_ now: NIODeadline) {
-        guard let context, !closing else { return }
-        let left = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-        // Bytes that were taken are a sign of life too: a slow client of a long frame is not dead. Nor is one that we do not
-        // listen to just now.
-        if left < unwritten || left == 0 { taken = now }
-        if left < unwritten || isBusy { heard = now }
-        unwritten = left
-        if now - heard > hub.limits.silence || now - taken > hub.limits.silence { return close(.noSignOfLife) }
-        if let began = messageBegan, now - began > hub.limits.message { return close(.noSignOfLife) }
-        if now - pinged > hub.limits.ping {
-            pinged = now
-            writeFrame(.ping, ByteBuffer())
-            flush()
-        }
+    func tick(_ now: NIODeadline) { line?.tick(now) }
+
+    /// A session that is in use goes on, also where nobody connects anew for a month. Written once a day.
+    /// - Returns: whether it is being moved now.
+    func renew(until expires: Timestamp, now: Timestamp) -> Bool {
+        guard !renewing, var caller, let loop = line?.eventLoop, expires < hub.needs.sessions.renewed(before: now)
+        else { return false }
+        renewing = true
+        caller.expires = expires
+        let (needs, asking) = (hub.needs, caller)
+        loop.makeFutureWithTask { try await needs.sessions.slide(asking) }.whenComplete { _ in self.renewing = false }
+        return true
     }
 }

@@ -16,6 +16,8 @@ struct SocketState {
         /// The same after a moment: a change that was committed earlier may only be arriving later.
         case pullSoon
         case sendResults(ByteBuffer)
+        /// What they say can no longer be vouched for.
+        case loseResults
     }
 
     /// How many changes that came out of order, and how many ids, are kept.
@@ -29,14 +31,27 @@ struct SocketState {
     private var isWritable = true
     /// What has been announced since the last pull began: beyond `cursor`, there is something to read.
     private var known = Place(user: 0, shared: 0)
+    /// The same when it began.
+    private var sought = Place(user: 0, shared: 0)
     /// The client moved while a pull was under way: what it brings does not fit.
     private var discardsPull = false
     private var waitsForEarlier = false
     private var ahead: [Change] = []
     private var unseen: [(version: Version, ids: [UUID])] = []
-    private var results: (head: Version, frame: ByteBuffer)?
+    private var results: (head: Version, epoch: String?, frame: ByteBuffer)?
+    /// The pull under way was begun when the results were here: it sees what they did, or the database is another one.
+    private var pullCoversResults = false
     /// Whether results of the push wait for the changes that carry their effects, or for the client.
     var holdsResults: Bool { results != nil }
+
+    /// Whether there is something of the user's own to be read, and not only of what all share.
+    var isForOwn: Bool {
+        guard let cursor, !discardsPull else { return true }
+        return results != nil || sought.user > cursor.place.user || known.user > cursor.place.user
+    }
+
+    /// Whether what a pull brings will be sent.
+    var isWanted: Bool { !discardsPull }
 
     /// The client says where it stands; nil: nowhere.
     mutating func begin(at cursor: Cursor?) -> [Action] {
@@ -113,6 +128,19 @@ struct SocketState {
         return next()
     }
 
+    /// A pull that waited its turn begins now: whatever happened meanwhile, it sees. Returns from where to read.
+    mutating func pullBegins() -> Cursor? {
+        discardsPull = false
+        known = Place(user: 0, shared: 0)
+        pullCoversResults = results != nil
+        return cursor ?? asked
+    }
+
+    /// The mutations, known here, whose effect this carries.
+    func ids(upTo pull: Pull) -> [UUID] {
+        unseen.filter { $0.version <= pull.cursor.place.user }.flatMap(\.ids)
+    }
+
     /// What `pull` read has come. Returns the ids of the mutations whose effect it carries; nil: it is not to be sent.
     mutating func pulled(_ pull: Pull) -> (ids: [UUID]?, actions: [Action]) {
         isPulling = false
@@ -123,10 +151,10 @@ struct SocketState {
         asked = nil
         cursor = pull.cursor
         let place = pull.cursor.place.user
-        let ids = unseen.filter { $0.version <= place }.flatMap(\.ids)
+        let ids = ids(upTo: pull)
         unseen.removeAll { $0.version <= place }
         ahead.removeAll { $0.version <= place }
-        return (ids, released() + next())
+        return (ids, lost() + released() + next())
     }
 
     /// The database could not be read; try again (the shell paused).
@@ -145,7 +173,7 @@ struct SocketState {
 
     /// The results of the client's push, to be sent behind the changes up to `head`.
     mutating func pushed(_ frame: ByteBuffer, head: Version) -> [Action] {
-        results = (head, frame)
+        results = (head, cursor?.epoch, frame)
         known.user = max(known.user, head)
         return released() + next()
     }
@@ -156,10 +184,22 @@ struct SocketState {
         return [.sendResults(results.frame)]
     }
 
+    /// A head that a pull begun behind the results does not reach is one of another database, to which it was restored. Its
+    /// client must not wait for ever, nor believe that what it did is kept.
+    private mutating func lost() -> [Action] {
+        guard pullCoversResults, let cursor, let results, results.head > 0,
+            cursor.place.user < results.head || results.epoch.map({ $0 != cursor.epoch }) ?? false
+        else { return [] }
+        self.results = nil
+        return [.loseResults]
+    }
+
     private mutating func next() -> [Action] {
         guard isWritable, !isPulling, !waitsForEarlier else { return [] }
         if let cursor, !cursor.place.isBehind(known) { return [] }
         isPulling = true
+        pullCoversResults = results != nil
+        sought = known
         known = Place(user: 0, shared: 0)
         return [.pull(since: cursor ?? asked)]
     }

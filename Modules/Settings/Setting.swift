@@ -2,7 +2,7 @@ package import API
 package import Sync
 
 /// One named value of a user, the same on all devices. Its value is canonical JSON and never null.
-package struct Setting: Sendable, Equatable {
+package struct Setting: Model {
     package let key: String
     package let value: RawJSON
     package let version: Version
@@ -22,7 +22,7 @@ package struct Setting: Sendable, Equatable {
 }
 
 /// A value that a setting had before, and which device had written it.
-package struct FormerSetting: Sendable, Equatable {
+package struct FormerSetting: Model {
     package let value: RawJSON
     package let version: Version
     /// nil: the device has been removed since.
@@ -80,9 +80,9 @@ package struct SettingChange: Sendable, Equatable {
         guard value.depth <= JSON.deepestValue else {
             throw .tooDeep(key: key)
         }
-        switch key {
+        switch key.verbatim {
         case "theme":
-            guard case .string(let theme) = value, ["light", "dark", "system"].contains(theme) else {
+            guard case .string(let theme) = value, Theme(rawValue: theme) != nil else {
                 throw .invalid(key: key, "it is “light”, “dark” or “system”")
             }
         case "accessibility":
@@ -90,7 +90,8 @@ package struct SettingChange: Sendable, Equatable {
                 switches.allSatisfy({ accessibilitySwitches.contains($0.key) && $0.value.bool != nil })
             else {
                 throw .invalid(
-                    key: key, "it is an object of booleans named \(accessibilitySwitches.joined(separator: ", "))")
+                    key: key,
+                    "it is an object of booleans named \(accessibilitySwitches.map(\.text).joined(separator: ", "))")
             }
         case "notifications_enabled":
             guard value.bool != nil else { throw .invalid(key: key, "it is true or false") }
@@ -102,7 +103,7 @@ package struct SettingChange: Sendable, Equatable {
         }
     }
 
-    private static let accessibilitySwitches = ["reduced_motion", "high_contrast", "large_text"]
+    private static let accessibilitySwitches = Accessibility.CodingKeys.allCases.map(\.rawValue.verbatim)
 }
 
 /// Why a change of settings is not carried out.
@@ -127,21 +128,37 @@ package enum SettingsRefusal: Error, Sendable, Equatable {
         switch self {
         case .invalidKey:
             Problem(
-                422, "invalid_setting", "No setting can be called that",
-                detail: "A key has 1 to 255 characters out of A-Z a-z 0-9 _ . : -",
+                .invalidSetting,
                 errors: [.init(pointer: "/key", detail: "1 to 255 characters out of A-Z a-z 0-9 _ . : -")])
         case .invalid(let key, let why):
             Problem(
-                422, "invalid_setting", "The setting cannot have this value", detail: "\(key): \(why).",
+                .invalidSetting, detail: .invalidValue, values: ["key": .string(key), "why": .string(why)],
                 errors: [.init(pointer: "/value", detail: "\(key): \(why).")])
         case .tooDeep(let key):
             .invalidBody("\(key): a value may be nested \(JSON.deepestValue) levels.", at: "/value")
         case .tooMany:
-            Problem(
-                409, "too_many_settings", "Too many settings",
-                detail: "A user has at most \(Setting.most) settings; delete some, or keep several values in one.")
+            Problem(.tooManySettings)
         case .versionMismatch(let current):
             .versionMismatch(current: current)
         }
     }
+}
+
+extension ProblemCode {
+    package static let settings: [ProblemCode] = [invalidSetting, tooManySettings]
+
+    static let invalidSetting = ProblemCode(
+        "invalid_setting", 422, "The setting cannot have this name or value",
+        detail: "A key has 1 to 255 characters out of A-Z a-z 0-9 _ . : -", others: [.invalidValue],
+        meaning:
+            "`detail` says what the setting takes. A key has 1 to 255 characters out of A-Z a-z 0-9 _ . : - and some keys "
+            + "take values of one kind only.")
+    static let tooManySettings = ProblemCode(
+        "too_many_settings", 409, "Too many settings",
+        detail: "A user has at most \(Setting.most) settings; delete some, or keep several values in one.",
+        meaning: "The user has as many settings as one may have. Delete some, or keep several values in one.")
+}
+
+extension ProblemDetail {
+    static let invalidValue = ProblemDetail("{key}: {why}.")
 }

@@ -9,60 +9,66 @@ package struct SettingsMutations: Sendable {
         self.repository = repository
     }
 
-    package var verbs: [MutationVerb] {
+    package var handlers: [MutationHandler] {
         [
-            verb("settings.set", pushable: true) { args in
-                var fields = try Fields(args)
+            handler("settings.set", pushable: true) { json in
+                var fields = try Fields(json)
                 let key = fields.string("key", length: 1...1_024)
                 let value = fields.required("value")
                 try fields.check()
-                return (["key": .string(key), "value": value], [try SettingChange(key: key, value: value)])
+                let change = try SettingChange(key: key, value: value)
+                return .init(args: .object(["key": .string(key), "value": value])) {
+                    try await repository.write($0, change)
+                }
             },
-            verb("settings.delete", pushable: true) { args in
-                var fields = try Fields(args)
+            handler("settings.delete", pushable: true) { json in
+                var fields = try Fields(json)
                 let key = fields.string("key", length: 1...1_024)
                 try fields.check()
-                return (["key": .string(key)], [try SettingChange(deleting: key)])
+                let change = try SettingChange(deleting: key)
+                return .init(args: .object(["key": .string(key)])) { try await repository.write($0, change) }
             },
-            verb("settings.patch", pushable: false) { args in
-                guard case .object(let members) = args, !members.isEmpty else {
+            handler("settings.patch", pushable: false) { json in
+                guard case .object(let members) = json, !members.isEmpty else {
                     throw Problem.invalidBody("An object of keys and values should stand here; null deletes a key.")
                 }
-                return (members, try Self.changes(members))
+                let changes = try Self.changes(members)
+                return .init(args: json) { try await repository.patch($0, changes) }
             },
-            verb("settings.clear", pushable: false) { _ in ([:], nil) },
+            handler("settings.clear", pushable: false) { _ in
+                .init(args: .object([:])) { try await repository.clear($0) }
+            },
         ]
     }
 
     /// - Throws: the problem of the first key that cannot be or cannot have its value, with the faults of all of them.
-    private static func changes(_ members: [String: JSON]) throws(Problem) -> [SettingChange] {
+    private static func changes(_ members: JSON.Members) throws(Problem) -> [SettingChange] {
         var changes: [SettingChange] = []
         var refused: Problem?
-        for (key, value) in members.sorted(by: { $0.key < $1.key }) {
+        var faults: [Problem.Fault] = []
+        for (key, value) in members.sorted(by: { $0.key < $1.key }) where faults.count < Problem.mostFaults {
+            let key = key.text
             do throws(SettingsRefusal) {
                 changes.append(
                     value == .null ? try SettingChange(deleting: key) : try SettingChange(key: key, value: value))
             } catch {
-                // RFC 6901.
-                let pointer = "/" + key.replacing("~", with: "~0").replacing("/", with: "~1")
-                let faults = error.problem.errors.map { Problem.Fault(pointer: pointer, detail: $0.detail) }
-                var problem = refused ?? error.problem
-                problem.errors = (refused?.errors ?? []) + faults
-                refused = problem
+                let problem = error.problem
+                refused = refused ?? problem
+                faults += problem.errors.map { .init(pointer: "/" + key.escapedForPointer, detail: $0.detail) }
             }
         }
-        if let refused { throw refused }
-        return changes
+        guard var refused else { return changes }
+        refused.errors = faults
+        throw refused
     }
 
-    private func verb(
+    private func handler(
         _ name: String, pushable: Bool,
-        read: @escaping @Sendable (JSON) throws -> (args: [String: JSON], changes: [SettingChange]?)
-    ) -> MutationVerb {
-        MutationVerb(name: name, pushable: pushable) { json in
+        prepare: @escaping @Sendable (JSON) throws -> MutationHandler.Prepared
+    ) -> MutationHandler {
+        MutationHandler(name: name, pushable: pushable) { json in
             do {
-                let (args, changes) = try read(json)
-                return .init(args: .object(args)) { try await repository.apply($0, changes) }
+                return try prepare(json)
             } catch let refusal as SettingsRefusal {
                 throw refusal.problem
             }

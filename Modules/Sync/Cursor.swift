@@ -31,12 +31,13 @@ package struct Cursor: Sendable, Hashable {
 
     /// nil for anything that `text` did not write: to its holder that means reset, not error.
     package init?(_ text: some StringProtocol) {
-        let parts = text.split(separator: ".", maxSplits: 3, omittingEmptySubsequences: false)
-        guard text.utf8.count <= 64, parts.count == 3, !parts[0].isEmpty, let user = Version(parts[1]),
+        guard text.utf8.count <= 64 else { return nil }
+        let parts = String(text).pieces(between: ".", most: 4)
+        guard parts.count == 3, !parts[0].isEmpty, let user = Version(parts[1]),
             let shared = Version(parts[2]), user >= 0, shared >= 0
         else { return nil }
         self.init(epoch: String(parts[0]), place: Place(user: user, shared: shared))
-        guard self.text == text else { return nil }
+        guard self.text.verbatim == text.verbatim else { return nil }
     }
 
     package var text: String { "\(epoch).\(place.user).\(place.shared)" }

@@ -53,7 +53,9 @@ package struct Pull: Sendable {
     package let previous: Cursor?
     package let cursor: Cursor
     package let reset: Bool
-    package let documents: [Document]
+    /// As they are sent: written once, where they were read, for all who share what was read.
+    package let documents: RawJSON
+    package let hasDocuments: Bool
     package let time: Timestamp
     /// When a document will next change by itself; nil: none will, as far as was looked.
     package let due: Timestamp?
@@ -64,7 +66,10 @@ package struct Pull: Sendable {
         self.previous = previous
         self.cursor = cursor
         self.reset = reset
-        self.documents = documents
+        hasDocuments = !documents.isEmpty
+        var writer = JSONWriter(capacity: documents.reduce(2) { $0 + 128 + ($1.value?.utf8.count ?? 0) })
+        writer.list(documents) { $1.write(to: &$0) }
+        self.documents = RawJSON(utf8: writer.bytes)
         self.time = time
         self.due = due
     }
@@ -79,7 +84,7 @@ package struct Pull: Sendable {
         writer.plain(cursor.text)
         writer.raw(reset ? ",\"reset\":true" : ",\"reset\":false")
         writer.raw(",\"documents\":")
-        writer.list(documents) { $1.write(to: &$0) }
+        writer.raw(documents)
         writer.raw(",\"server_time\":")
         writer.plain(time.text)
     }

@@ -17,7 +17,10 @@ package struct Mutation: Sendable {
 
     package enum Precondition: Sendable, Equatable {
         case exists
-        case version(Version)
+        /// It has one of these.
+        case versions([Version])
+
+        package static func version(_ version: Version) -> Precondition { .versions([version]) }
     }
 
     package init(
@@ -40,13 +43,16 @@ package struct SignedMutation: Sendable {
     package let mutation: Mutation
     package let user: UUID
     package let device: UUID
-    /// SHA-256 of the name and of the arguments with their defaults filled in: "the same request".
+    /// The session in which they ask, which must hold; nil: whoever runs the server, from no device.
+    package let session: UUID?
+    /// The first 16 bytes of the SHA-256 of the name and of the arguments with their defaults filled in: "the same request".
     package let fingerprint: [UInt8]
 
-    package init(mutation: Mutation, user: UUID, device: UUID, fingerprint: [UInt8]) {
+    package init(mutation: Mutation, user: UUID, device: UUID, session: UUID?, fingerprint: [UInt8]) {
         self.mutation = mutation
         self.user = user
         self.device = device
+        self.session = session
         self.fingerprint = fingerprint
     }
 }

@@ -19,7 +19,7 @@ package struct Push: Sendable {
         default: throw .invalidBody("An array of mutations should stand here.", at: "/mutations")
         }
         guard list.count <= Self.most else {
-            throw .payloadTooLarge("A push carries at most \(Self.most) mutations; send the rest in the next one.")
+            throw .payloadTooLarge(.tooManyMutations, most: Self.most)
         }
         var mutations: [Mutation] = []
         mutations.reserveCapacity(list.count)
@@ -47,12 +47,12 @@ package struct Push: Sendable {
 
     /// Carries them out. When the database goes away in the middle, what has been answered so far is returned and the
     /// client sends the rest again; when it does so before the first, it throws.
-    package func carryOut(through door: MutationDoor, for caller: Caller) async throws -> [MutationResult] {
+    package func carryOut(through dispatcher: MutationDispatcher, for caller: Caller) async throws -> [MutationResult] {
         var results: [MutationResult] = []
         results.reserveCapacity(mutations.count)
         for mutation in mutations {
             do {
-                let outcome = try await door.perform(mutation, for: caller, pushed: true)
+                let outcome = try await dispatcher.perform(mutation, for: caller, pushed: true)
                 results.append(MutationResult(id: mutation.id, outcome: outcome))
             } catch let error where !results.isEmpty && (error as? Problem)?.status != 401 {
                 break

@@ -94,9 +94,9 @@ struct JSONTests {
             return .array(
                 (0..<Int.random(in: 0...4, using: &random)).map { _ in Self.random(&random, depth: depth - 1) })
         default:
-            var members: [String: JSON] = [:]
+            var members: JSON.Members = [:]
             for index in 0..<Int.random(in: 0...4, using: &random) {
-                members["k\(index)\""] = Self.random(&random, depth: depth - 1)
+                members[Verbatim("k\(index)\"")] = Self.random(&random, depth: depth - 1)
             }
             return .object(members)
         }

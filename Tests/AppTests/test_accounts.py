@@ -9,7 +9,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from harness import Client, Database, Server
+from harness import Client, Database, RawSocket, Server
 
 BODY = {"email": "somebody@example.com", "password": "correct horse", "device": {"name": "Desk", "kind": "desktop"}}
 
@@ -25,7 +25,7 @@ def test_registering_answers_with_token_user_device_and_cookie(shared_server: Se
     body = answer.json()
     assert set(body) == {"token", "expires_at", "user", "device"}
     assert set(body["user"]) == {"id", "email", "created_at"} and set(body["device"]) == {"id", "name", "kind"}
-    assert uuid.UUID(body["user"]["id"]).version == 7 and len(body["token"]) == 43
+    assert uuid.UUID(body["user"]["id"]).version == 7 and len(body["token"]) == 67
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith(f"lockstep_session={body['token']};")
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Secure" not in cookie
@@ -151,6 +151,19 @@ class TestCookie:
     def test_a_bearer_token_needs_no_origin(self, user: Client) -> None:
         answer = user.request("POST", "/api/settings", {"key": "a", "value": 1}, headers={"Origin": "https://evil.example"})
         assert answer.status_code == 200
+
+    def test_whatever_page_answers_gives_the_cookie_all_of_its_time_again(
+        self, shared_server: Server, browser: httpx.Client,
+    ) -> None:
+        """Also where the session was moved a moment ago: a browser forgets a cookie that is not sent anew."""
+        cookie = f"lockstep_session={browser.cookies['lockstep_session']}; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000"
+        for path, status in [("/app/today", 200), ("/", 200), ("/login", 303), ("/signup", 303), ("/nothing", 404)]:
+            answer = browser.get(path, headers={"Accept": "text/html"}, follow_redirects=False)
+            assert (answer.status_code, answer.headers.get("set-cookie")) == (status, cookie), path
+        origin = {"Origin": shared_server.url, "Cookie": cookie.split(";")[0]}
+        with RawSocket(shared_server.url) as raw:
+            answer = raw.upgrade(headers=origin)
+            assert (answer.status, answer.cookies) == (101, [cookie])
 
     def test_pages_redirect_to_the_login(self, shared_server: Server, browser: httpx.Client) -> None:
         answer = httpx.get(f"{shared_server.url}/app/settings")

@@ -143,8 +143,8 @@ ENTRY = "(SELECT id FROM market_transactions WHERE user_id = '{user}' AND seq = 
      "(SELECT id FROM market_transactions WHERE user_id = '{user}' AND reason = 'reward:first_focus')", "no reward of this kind and size was claimed then"),
     ("UPDATE focus_sessions SET coins_awarded = 100 WHERE user_id = '{user}'", "focus_session", "(SELECT id FROM focus_sessions WHERE user_id = '{user}')", "100 coins_awarded, and it is worth 10"),
     ("UPDATE focus_sessions SET status = 'abandoned', completed_at = NULL, coins_awarded = 0 WHERE user_id = '{user}'", "transaction", ENTRY.format(user="{user}", n=6), "no completed session of this id"),
-    ("INSERT INTO focus_sessions (user_id, id, mode, status, duration_seconds, started_at, remaining_seconds, coins_awarded, completed_at, version)"
-     " VALUES ('{user}', '{user}', 'focus', 'completed', 1500, now(), 0, 10, now(), 1)", "focus_session", "'{user}'", "its 10 coins are not in the ledger"),
+    (("INSERT INTO focus_sessions (user_id, id, mode, status, duration_seconds, started_at, remaining_seconds, coins_awarded, completed_at, version)"
+      " VALUES ('{user}', '{user}', 'focus', 'completed', 1500, now(), 0, 10, now(), 1)"), "focus_session", "'{user}'", "its 10 coins are not in the ledger"),
     ("ALTER TABLE market_items DROP CONSTRAINT market_items_stock; UPDATE market_items SET stock_remaining = -1 WHERE id = '{shelf}'", "item", "'{shelf}'", "stock_remaining is -1"),
     # With the server's own function: the chain fits, but nothing caused it.
     ("SELECT wallet_move('{user}', '{tea}', 'earn', 1000, 'focus_session', NULL, 1, now())", "transaction", "'{tea}'", "no completed session of this id"),

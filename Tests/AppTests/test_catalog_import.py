@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from harness import Client, Database, Server, documents, eventually, lockstep
+from harness import Client, Database, Server, documents, lockstep
 from harness.server import binary, environment
 
 DEMO = Path(__file__).resolve().parents[2] / "Catalog" / "demo.json"
@@ -174,6 +174,7 @@ def test_a_database_that_was_never_migrated_is_told_apart(database: Database) ->
     assert done.returncode == 1 and "lockstep migrate up" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.timed
 def test_sockets_of_every_process_hear_of_an_import_within_a_second(
     server: Server, client: Client, database: Database, start_server: Callable[..., Server], sign_up: Callable[..., Client], tmp_path: Path,
 ) -> None:

@@ -32,6 +32,7 @@ def test_granted_coins_are_in_the_wallet_and_the_ledger(grant: Callable[..., Any
         ("earn", 1, 501, "more"), ("earn", 500, 500, "Welcome, and thanks")]
 
 
+@pytest.mark.timed
 def test_sockets_of_every_process_and_waiting_polls_hear_of_it_within_a_second(
     grant: Callable[..., Any], client: Client, start_server: Callable[..., Server],
 ) -> None:

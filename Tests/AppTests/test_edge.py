@@ -150,6 +150,7 @@ def test_the_metrics_page_is_prometheus_text(user: Client, shared_server: Server
         assert line.startswith("# ") or float(line.rsplit(" ", 1)[1]) >= 0
 
 
+@pytest.mark.timed
 def test_many_registrations_at_once_do_not_block_the_rest(start_server: Callable[..., Server]) -> None:
     import threading
 
@@ -170,6 +171,7 @@ def test_many_registrations_at_once_do_not_block_the_rest(start_server: Callable
     assert set(statuses) <= {201, 503} and 201 in statuses
 
 
+@pytest.mark.timed
 def test_what_is_no_http_is_answered_once_with_a_problem_and_closed(user: Client) -> None:
     head = f"POST /api/settings HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {user.token}\r\n"
     for data in ["FOO /x HTTP/1.1\r\nHost: a\r\n\r\n", head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", head + "Content-Length: x\r\n\r\n"]:

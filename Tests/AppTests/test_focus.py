@@ -92,6 +92,7 @@ def test_a_session_that_cannot_be_is_refused(user: Client, body: dict[str, Any],
     assert active(user)["session_active"] is False
 
 
+@pytest.mark.timed
 def test_one_that_is_moved_by_hand_ends_at_its_new_time(user: Client, shared_database: Database) -> None:
     def status(id: str) -> str:
         return shared_database.value("SELECT status FROM focus_sessions WHERE user_id = %s AND id = %s", [user.user["id"], id])

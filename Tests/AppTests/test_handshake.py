@@ -24,7 +24,7 @@ def test_a_handshake_may_come_behind_other_requests_of_its_connection(user: Clie
         assert seen == ["welcome", "changes"]
         user.set("k", 1)
         raw.send_frame('{"type":"ping","t":7}')
-        while (message := json.loads(raw.read_frame()[1])) != {"type": "pong", "t": 7}:
+        while (message := json.loads(raw.read_frame()[1])).get("t") != 7:
             assert message["type"] in ("changes", "presence")
         raw.send_frame("no JSON")
         assert raw.wait_close() == 4400
@@ -47,7 +47,7 @@ def test_a_handshake_waits_for_the_answers_before_it_and_its_client_need_not(use
         accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest())
         assert (granted.status, granted.headers["sec-websocket-accept"]) == (101, accept.decode())
         assert json.loads(raw.read_frame()[1])["type"] == "welcome"
-        while json.loads(raw.read_frame()[1]) != {"type": "pong", "t": 1}:
+        while json.loads(raw.read_frame()[1]).get("t") != 1:
             pass
 
 

@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from harness import Client, Cluster, Server, documents, mutation
 from harness.shop import Shop, buy, code, wallet
 
@@ -121,6 +123,7 @@ class TestPush:
 class TestSockets:
     """What other devices see, and when."""
 
+    @pytest.mark.timed
     def test_a_purchase_stands_on_the_other_device(self, shop: Shop, ada: Client) -> None:
         tea = shop.item("Tea", 10)
         phone = ada.other_device()

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 
 import httpx
+import pytest
 
 from harness import Client, Server
 from harness.client import PASSWORD
@@ -42,6 +43,7 @@ def test_a_list_goes_on_behind_a_name_that_begins_with_what_joins(user: Client) 
     assert sorted(seen) == sorted(names)
 
 
+@pytest.mark.timed
 def test_a_search_through_names_that_fold_into_many_stays_quick_for_everybody(
     user: Client, sign_up: Callable[..., Client], shared_server: Server,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -11,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from harness import Client, Database, Server, eventually, mutation
+from harness import Client, Database, RawSocket, Server, eventually, mutation
 
 NEW = "another horse battery"
 TABLES_OF_USERS = """
@@ -25,6 +26,7 @@ def change(client: Client, current: str, new: str = NEW) -> Any:
 
 
 class TestPassword:
+    @pytest.mark.timed
     def test_it_signs_everybody_else_out_and_nobody_in_with_the_old_one(self, user: Client) -> None:
         phone = user.other_device()
         again = Client(user.url).login(user.email, user.password, device_id=user.device["id"])
@@ -147,17 +149,54 @@ class TestExport:
             eventually(lambda: client.request("GET", "/api/account/export").status_code == 200, what="the place is free")
         reader.close()
 
+    def test_slow_readers_of_all_places_give_way_to_who_wants_one(
+        self, server: Server, database: Database, sign_up: Callable[..., Client],
+    ) -> None:
+        crowd = [sign_up(server) for _ in range(32)]
+        database.rows("""
+            INSERT INTO user_settings (user_id, key, value, version, updated_at, device_id)
+            SELECT user_id, 'k' || n, to_json(repeat('x', 16000)), 1, now(), id
+            FROM devices, generate_series(1, 120) AS n""")
+        readers = [RawSocket(server.url, receive_buffer=4_096) for _ in crowd]
+        for reader, one in zip(readers, crowd, strict=True):
+            reader.send(f"GET /api/account/export HTTP/1.1\r\nHost: {reader.host}\r\nAuthorization: Bearer {one.token}\r\n\r\n")
+            assert b" 200 " in reader.read_until(b"\r\n")
+            reader.socket.setblocking(False)
+        enough = threading.Event()
+
+        def read() -> None:
+            while not enough.wait(0.5):  # at most 32 KB a second each
+                for reader in readers:
+                    with contextlib.suppress(OSError):  # no more is there now, or it gave way
+                        for _ in range(8):
+                            reader.socket.recv(2_048)
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        try:
+            late = sign_up(server)
+            first = late.request("GET", "/api/account/export")
+            assert first.status_code == 503 and int(first.headers["retry-after"]) >= 1
+            eventually(
+                lambda: late.request("GET", "/api/account/export").status_code == 200, within=20, every=0.5, what="a place")
+        finally:
+            enough.set()
+            thread.join()
+            for reader in readers:
+                reader.close()
+
     def test_a_table_that_comes_later_is_in_it_by_itself(
         self, server: Server, client: Client, database: Database,
     ) -> None:
-        database.rows("CREATE TABLE notes (user_id uuid, id int, text text, share_token text, PRIMARY KEY (user_id, id))")
-        database.rows("INSERT INTO notes VALUES (%s, 1, 'buy milk', 'geheim')", [client.user["id"]])
-        assert client.expect(200, "GET", "/api/account/export")["tables"]["notes"] == [{"id": 1, "text": "buy milk"}]
+        database.rows("CREATE TABLE later_notes (user_id uuid, id int, text text, share_token text, PRIMARY KEY (user_id, id))")
+        database.rows("INSERT INTO later_notes VALUES (%s, 1, 'buy milk', 'geheim')", [client.user["id"]])
+        assert client.expect(200, "GET", "/api/account/export")["tables"]["later_notes"] == [{"id": 1, "text": "buy milk"}]
         client.expect(204, "DELETE", "/api/account", {"password": client.password})
-        assert database.value("SELECT count(*) FROM notes") == 0
+        assert database.value("SELECT count(*) FROM later_notes") == 0
 
 
 class TestErasure:
+    @pytest.mark.timed
     def test_nothing_is_left_in_any_table(
         self, server: Server, client: Client, database: Database, sign_up: Callable[..., Client],
     ) -> None:

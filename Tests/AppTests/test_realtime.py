@@ -7,12 +7,13 @@ import statistics
 import struct
 import time
 import uuid
-from collections.abc import Callable
+from datetime import datetime
+from itertools import pairwise
 
 import httpx
 import pytest
 
-from harness import Client, Server, eventually, mutation
+from harness import Client, Server, eventually, mutation, nobodys_token
 from harness.realtime import Realtime
 from harness.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket, frame
 
@@ -42,7 +43,8 @@ class TestAdmission:
     def test_welcome_then_changes_even_when_there_are_none(self, user: Client) -> None:
         socket = user.socket()
         welcome = socket.welcome()
-        assert welcome["heartbeat_seconds"] == 25 and welcome["device_id"] == user.me()["device"]["id"]
+        assert welcome["heartbeat_seconds"] == 25 and welcome["protocol"] == 1
+        assert welcome["device_id"] == user.me()["device"]["id"]
         changes = socket.changes()
         assert changes["reset"] is True and changes["mutation_ids"] == []
         again = user.socket(cursor=changes["cursor"]).changes()
@@ -53,7 +55,7 @@ class TestAdmission:
         socket.authenticate(user.token)
         assert socket.welcome() and socket.changes()
 
-    @pytest.mark.parametrize("first", [{"type": "auth", "token": "x" * 43}, {"type": "ping", "t": 1}, {"type": "auth", "token": "x"}])
+    @pytest.mark.parametrize("first", [{"type": "auth", "token": nobodys_token()}, {"type": "ping", "t": 1}, {"type": "auth", "token": "x"}])
     def test_a_wrong_first_message_is_4401(self, user: Client, first: dict[str, object]) -> None:
         socket = Realtime(user.url)
         socket.send(first)
@@ -65,7 +67,7 @@ class TestAdmission:
         assert 4 < time.monotonic() - began < 8
 
     def test_a_wrong_bearer_is_4401(self, user: Client) -> None:
-        assert Realtime(user.url, token="x" * 43).wait_closed() == 4401
+        assert Realtime(user.url, token=nobodys_token()).wait_closed() == 4401
 
     def test_a_cookie_needs_an_origin_of_ours(self, user: Client) -> None:
         cookie = f"lockstep_session={user.token}"
@@ -94,6 +96,7 @@ class TestAdmission:
 
 
 class TestChanges:
+    @pytest.mark.timed
     def test_a_change_is_on_the_other_device_at_once(self, user: Client) -> None:
         phone = user.other_device()
         socket = phone.socket().caught_up()
@@ -112,7 +115,7 @@ class TestChanges:
         user.delete("a")
         socket.wait_cursor(user.pull()["cursor"])
         frames = [message for message in socket.messages if message["type"] == "changes"]
-        for one, following in zip(frames, frames[1:]):
+        for one, following in pairwise(frames):
             assert following["previous"] == one["cursor"]
         assert socket.replica.documents == user.replica().documents
 
@@ -156,10 +159,15 @@ class TestChanges:
         socket.send({"type": "sync", "cursor": "nonsense"})
         assert socket.changes(after=after)["reset"] is True
 
-    def test_ping_is_answered_by_pong(self, user: Client) -> None:
+    def test_ping_is_answered_by_pong_with_the_servers_time(self, user: Client) -> None:
         socket = user.socket().caught_up()
+        began = time.time()
         socket.send({"type": "ping", "t": {"any": [1]}})
-        assert socket.wait_type("pong")["t"] == {"any": [1]}
+        pong = socket.wait_type("pong")
+        assert set(pong) == {"type", "t", "server_time"} and pong["t"] == {"any": [1]}
+        told = datetime.fromisoformat(pong["server_time"]).timestamp()
+        # The clock of the database, which is on this machine; whole milliseconds.
+        assert began - 0.1 <= told <= time.time() + 0.1
 
     def test_presence_counts_devices_and_not_sockets(self, user: Client) -> None:
         socket = user.socket().caught_up()
@@ -181,6 +189,7 @@ class TestChanges:
 
 
 class TestEnd:
+    @pytest.mark.timed
     def test_signing_out_closes_this_sessions_sockets(self, user: Client) -> None:
         phone = user.other_device()
         mine, theirs = user.socket().caught_up(), phone.socket().caught_up()
@@ -215,7 +224,7 @@ class TestFrames:
         (frame("x" * 40_000, final=False) + frame("x" * 40_000, opcode=CONTINUATION), 1009),
         (frame("nonsense"), 4400), (frame("[]"), 4400), (frame('{"type": "what"}'), 4400), (frame('{"type": 5}'), 4400),
         (frame("[" * 60_000), 4400), (frame('{"type": "auth"}'), 4400),
-    ])
+    ], ids=lambda it: str(it) if isinstance(it, int) else f"{len(it)} bytes")
     def test_a_violation_closes_with_its_code(self, raw: RawSocket, data: bytes, code: int) -> None:
         raw.send(data)
         assert close_code(raw) == code

@@ -30,7 +30,7 @@ class Market:
 
     def user(self, server: Server, *bought: str, coins: int = 1_000) -> Client:
         client = self.sign_up(server)
-        self.database.rows("SELECT market_grant(%s, gen_random_uuid(), %s, 'a gift')", (client.user["id"], coins))
+        self.database.rows("SELECT coins_grant(%s, gen_random_uuid(), %s, 'a gift')", (client.user["id"], coins))
         for item in bought:
             buy(client, item)
         return client

@@ -57,6 +57,7 @@ def test_a_cursor_above_the_head_or_of_another_user_resets(user: Client, sign_up
     assert sign_up(shared_server).pull(f"{epoch}.{place}.{shared}")["reset"] is True
 
 
+@pytest.mark.timed
 def test_a_long_poll_answers_when_something_changes(user: Client) -> None:
     cursor = user.pull()["cursor"]
     phone = user.other_device()
@@ -207,7 +208,7 @@ def test_a_copied_device_is_told(user: Client) -> None:
 def test_a_seq_below_what_was_purged_is_not_applied_again(server: Server, client: Client, database: Database) -> None:
     client.push(mutation("settings.set", {"key": "a", "value": 1}, seq=5))
     database.rows("UPDATE mutations SET created_at = now() - interval '31 days'")
-    database.rows("SELECT mutations_purge(user_id, now() - interval '30 days') FROM sync_heads")
+    database.rows("SELECT mutations_purge(user_id, now() - interval '30 days', NULL, 1000) FROM sync_heads")
     result = client.push(mutation("settings.set", {"key": "a", "value": 2}, seq=4))["results"][0]
     assert result["replayed"] is True and "document" not in result and client.settings() == {"a": 1}
 
@@ -218,7 +219,7 @@ def test_purged_tombstones_reset_who_had_not_seen_them(server: Server, client: C
     client.delete("a")
     after = client.pull()["cursor"]
     database.rows("UPDATE user_settings SET updated_at = now() - interval '31 days'")
-    database.rows("SELECT settings_purge(user_id, now() - interval '30 days') FROM sync_heads")
+    database.rows("SELECT settings_purge(user_id, now() - interval '30 days', NULL, 1000) FROM sync_heads")
     assert client.pull(before)["reset"] is True and client.pull(after)["reset"] is False
     client.set("c", 3)
     assert client.pull(after)["documents"][0]["id"] == "c"

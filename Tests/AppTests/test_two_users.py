@@ -109,9 +109,12 @@ OPERATIONS: dict[str, list[Attempt]] = {
     "get /api/realtime": [],
     "get /api/flags": [],
     "post /api/flags/reports": [],
+    "get /api/client": [],
     "get /healthz": [],
     "get /readyz": [],
     "get /metrics": [],
+    "get /problems": [],
+    "get /problems/{code}": [],
     "get /openapi.json": [],
 }
 

@@ -4,7 +4,7 @@ import Testing
 @Suite("A rule sees what breaks it, and nothing else")
 struct FixtureTests {
     /// Where `rule` finds something in a tree of these files: `path:line`, sorted.
-    private func places(_ rule: (SourceTree) -> [Violation], _ files: [String: String]) -> [String] {
+    func places(_ rule: (SourceTree) -> [Violation], _ files: [String: String]) -> [String] {
         Set(rule(SourceTree(files)).map { "\($0.path):\($0.line)" }).sorted()
     }
 
@@ -14,31 +14,86 @@ struct FixtureTests {
             ImportRules.imports,
             [
                 "Modules/Settings/A.swift": "import API\nimport Persistence\n",
+                "Modules/Settings/Storage/A.swift": "import API\nimport Persistence\n",
                 "Modules/Settings/B.swift": "package import Sync\n@preconcurrency package import Accounts\n",
                 "Modules/Settings/C.swift": "// import Realtime\nlet text = \"\"\"\nimport Realtime\n\"\"\"\n",
-                "Modules/Persistence/Postgres/D.swift": "import CLibPQ\nimport struct HTTPTypes.HTTPFields\n",
+                "Modules/Persistence/D.swift": "import CLibPQ\nimport struct HTTPTypes.HTTPFields\n",
                 "Modules/Realtime/E.swift": "import Settings\nimport NIOCore\n",
                 "Modules/Sync/F.swift": "    @testable internal import Hummingbird; import Foundation\nimport NIOPosix",
                 "Modules/Attic/G.swift": "import API\n",
+                "Modules/Habits/A.swift": "import Sync\nimport Crypto\n",
+                "Package.swift": "feature(\"Accounts\"), feature(\n\"Habits\"), feature(\"Settings\")",
                 "App/H.swift": "import Persistence\nimport XCTest\n",
                 "Tests/SyncTests/I.swift": "import Persistence\n",
             ])
         #expect(
             found == [
-                "App/H.swift:2", "Modules/Attic:1", "Modules/Persistence/Postgres/D.swift:2",
+                "App/H.swift:2", "Modules/Attic:1", "Modules/Habits/A.swift:2", "Modules/Persistence/D.swift:2",
                 "Modules/Realtime/E.swift:1", "Modules/Settings/A.swift:2", "Modules/Settings/B.swift:2",
                 "Modules/Sync/F.swift:2",
             ])
     }
 
-    @Test("A need that differs from the row is found")
+    @Test("A need that differs from the row is found, and a feature that App does not list")
     func graph() {
-        let good = "module(\"Settings\", needs: [\"API\", \"Sync\"], .log),\nmodule(\"API\", needs: []),\n"
-        #expect(places(ImportRules.graph, ["Package.swift": good]).isEmpty)
+        let good = """
+            module("Sync", needs: ["API", "Persistence"], .log),
+            module("API", needs: []),
+            feature("Settings"),
+                    module(
+                        name, needs: ["API", "Sync", "Persistence"], rules: rules)
+
+            """
+        let app = ["App/Features/Features.swift": "import API\nimport Settings\n"]
+        #expect(places(ImportRules.graph, app.merging(["Package.swift": good]) { $1 }).isEmpty)
+        let bad = """
+            module("API", needs: ["Accounts"]),
+            feature("Habits"),
+            module(name, needs: ["API", "Sync"], rules: rules)
+            """
         #expect(
-            places(ImportRules.graph, ["Package.swift": good + "module(\"Sync\", needs: [\"API\", \"Accounts\"]),"])
-                == ["Package.swift:3"])
+            places(ImportRules.graph, app.merging(["Package.swift": good + bad]) { $1 })
+                == ["Package.swift:6", "Package.swift:7", "Package.swift:8"])
         #expect(places(ImportRules.graph, [:]) == ["Package.swift:1"])
+    }
+
+    @Test("A problem's code that is made in passing, unlisted, told twice or unknown to the table is found")
+    func problems() {
+        let good = """
+            extension ProblemCode {
+                package static let one: [ProblemCode] = [
+                    first, second,
+                ]
+                static let first = ProblemCode(
+                    "first", 409, "First", others: [.other], meaning: "")
+                package static let second = ProblemCode("second", 409, "Second", meaning: "")
+            }
+            extension ProblemDetail {
+                static let other = ProblemDetail("Other")
+            }
+            """
+        let files = [
+            "App/ProblemCatalogue.swift": "let codes = ProblemCode.one + ProblemCode.other\n",
+            "Modules/Settings/A.swift": good,
+            "Modules/Settings/Storage/a.sql": "jsonb_build_object('code', 'first')\n",
+        ]
+        #expect(places(ProblemRules.table, files).isEmpty)
+        let bad = [
+            "Modules/Sync/A.swift": "let problem = Problem(ProblemCode(\"x\", 409, \"X\", meaning: \"\"))\n",
+            "Modules/Sync/B.swift": "static let third = ProblemCode(\"third\", 409, \"Third\", meaning: \"\")\n",
+            "Modules/Sync/C.swift":
+                "static let other: [ProblemCode] = [again]\nstatic let again = ProblemCode(\"first\", 409, \"\")\n",
+            "Modules/Sync/D.swift": "static let lost: [ProblemCode] = []\n",
+            "Modules/Sync/E.swift": "throw Problem(.first, detail: ProblemDetail(\"E\"))\n",
+            "Modules/Sync/F.swift": "static let unlisted = ProblemDetail(\"F\")\n",
+            "Modules/Sync/Storage/a.sql": "SELECT 1;\njsonb_build_object('code', 'fourth')\n",
+        ]
+        let found = places(ProblemRules.table, files.merging(bad) { $1 })
+        #expect(
+            found.filter { $0.hasPrefix("Modules/Sync/") } == found
+                && found.map { $0.dropFirst("Modules/Sync/".count) } == [
+                    "A.swift:1", "B.swift:1", "C.swift:2", "D.swift:1", "E.swift:1", "F.swift:1", "Storage/a.sql:2",
+                ])
     }
 
     @Test("SQL, the driver's names and the database's are found in a feature, in strings and in code")
@@ -52,16 +107,30 @@ struct FixtureTests {
                 "Modules/Accounts/D.swift": "// SELECT is PostgreSQL's\nlet e = \"Delete some, or select fewer.\"\n",
                 "Modules/Accounts/E.swift": "let f = \"a \\(g(\"INSERT x\")) b\"",
                 "Modules/Persistence/F.swift": "let h = \"SELECT 1\"\n",
-                "App/G.swift": "let i = PostgresSettings()\n",
+                "Modules/Settings/Storage/F.swift": "let h = \"SELECT 1\"\n",
+                "App/G.swift": "let i = PostgresSettings()\nlet j = \"SELECT 1\"\n",
             ])
         #expect(
             found == [
-                "Modules/Accounts/E.swift:1", "Modules/Settings/A.swift:1", "Modules/Settings/A.swift:2",
+                "App/G.swift:2", "Modules/Accounts/E.swift:1", "Modules/Settings/A.swift:1",
+                "Modules/Settings/A.swift:2",
                 "Modules/Settings/B.swift:1", "Modules/Settings/B.swift:2", "Modules/Sync/C.swift:1",
             ])
     }
 
-    @Test("Words of the edge are found in Persistence")
+    @Test("A feature that App names besides its list and commands is found")
+    func featuresAreListedOnce() {
+        let found = places(
+            ImportRules.featuresAreListedOnce,
+            [
+                "Modules/Habits/HabitsFeature.swift": "", "Modules/Accounts/AccountsFeature.swift": "",
+                "App/Features/Features.swift": "import Habits\n", "App/HabitsCommand.swift": "import Habits\n",
+                "App/Server.swift": "import Accounts\nimport Habits\n",
+            ])
+        #expect(found == ["App/Server.swift:2"])
+    }
+
+    @Test("Words of the edge are found where the database is spoken to")
     func edgeWords() {
         let found = places(
             VocabularyRules.edgeWords,
@@ -69,11 +138,15 @@ struct FixtureTests {
                 "Modules/Persistence/A.swift": "// a Request of HTTP\nlet a: HTTPFields\nlet b = \"Response\"\n",
                 "Modules/Persistence/B.swift": "struct RowRequest {}\n",
                 "Modules/API/C.swift": "let c: HTTPFields\n",
+                "Modules/Sync/Storage/D.swift": "let d: HTTPFields\n",
             ])
-        #expect(found == ["Modules/Persistence/A.swift:2", "Modules/Persistence/B.swift:1"])
+        #expect(
+            found == [
+                "Modules/Persistence/A.swift:2", "Modules/Persistence/B.swift:1", "Modules/Sync/Storage/D.swift:1",
+            ])
     }
 
-    @Test("A feature's noun is found in Realtime")
+    @Test("A feature's noun is found in Realtime and in Sync")
     func featureWords() {
         let found = places(
             VocabularyRules.featureWords,
@@ -81,9 +154,13 @@ struct FixtureTests {
                 "Modules/Realtime/A.swift": "let a: FocusSession\nlet b = settings\nlet c = \"wallet\"\n",
                 "Modules/Realtime/B.swift": "// of a setting\nlet focused = themed\nlet marketing = coinage\n",
                 "Modules/Settings/C.swift": "let d: Setting\n",
+                "Modules/Sync/Storage/D.swift": "let e: SQL = \"SELECT 1 FROM focus_sessions\"\n",
             ])
         #expect(
-            found == ["Modules/Realtime/A.swift:1", "Modules/Realtime/A.swift:2", "Modules/Realtime/A.swift:3"])
+            found == [
+                "Modules/Realtime/A.swift:1", "Modules/Realtime/A.swift:2", "Modules/Realtime/A.swift:3",
+                "Modules/Sync/Storage/D.swift:1",
+            ])
     }
 
     @Test("Reading the environment is found outside App")
@@ -111,6 +188,36 @@ struct FixtureTests {
                 "App/C.swift": "Task { run() }\n",
             ])
         #expect(found == (1...4).map { "Modules/API/A.swift:\($0)" })
+    }
+
+    @Test("Text from outside that is handled as a String is found, unless the line says why it may be")
+    func outsideText() {
+        let found = places(
+            OutsideTextRules.verbatim,
+            [
+                "Modules/API/A.swift": "let a: [String: Int]\nlet b: Set<String>\nlet c: RateLimiter<String>\n"
+                    + "let d: [String: Int]  // ours\nlet e: [Verbatim: String]\n",
+                "Modules/API/B.swift": "if a == \"x\" {}\nif a.verbatim == \"x\" {}\nif \"x\" != a {}\n"
+                    + "if problem.code == \"x\" {}\nif a?.verbatim != \"x\" {}\nlet b = \"a == \\(c)\"\n",
+                "Modules/API/C.swift": "switch type {\ncase \"a\": b()\ndefault: c()\n}\n"
+                    + "switch type.verbatim {\ncase \"a\": b()\n}\nswitch error.code {\ncase \"a\": b()\n}\n",
+                "Modules/Sync/D.swift": "a.lowercased()\na.asciiLowercased\na.hasPrefix(b)\na.split(separator: \",\")\n"
+                    + "a.utf8.split(separator: comma)\na.contains(\"b\")\n[\"a\"].contains(b)\n"
+                    + "[\"a\"].contains(b.verbatim)\na.allSatisfy(\\.isWhitespace)\n"
+                    + "a.unicodeScalars.allSatisfy(\\.properties.isWhitespace)\nuri.queryParameters[b]\n",
+                "Modules/Sync/Storage/E.swift": "if row.status == \"gone\" {}\nvar f: [String: Int] = [:]\n",
+                "App/F.swift": "import Hummingbird\nif a == \"x\" {}\n", "App/G.swift": "if argument == \"x\" {}\n",
+                "App/H.swift": "import Hummingbird\na.wholeMatch(of: b)  // bounded\na.firstMatch(of: b)  // ours\n",
+            ])
+        #expect(
+            found == [
+                "App/F.swift:2", "App/H.swift:2", "Modules/API/A.swift:1", "Modules/API/A.swift:2",
+                "Modules/API/A.swift:3",
+                "Modules/API/B.swift:1", "Modules/API/B.swift:3", "Modules/API/C.swift:2",
+                "Modules/Sync/D.swift:1", "Modules/Sync/D.swift:11", "Modules/Sync/D.swift:3", "Modules/Sync/D.swift:4",
+                "Modules/Sync/D.swift:6", "Modules/Sync/D.swift:7", "Modules/Sync/D.swift:9",
+                "Modules/Sync/Storage/E.swift:2",
+            ])
     }
 
     @Test("A file of 401 lines is found, unless its first line says why")
@@ -241,5 +348,22 @@ struct FixtureTests {
         #expect(!source.code.contains("comment") && !source.code.contains("out") && !source.code.contains("raw"))
         #expect(source.code.contains("let b") && source.code.contains("f(") && source.code.contains("(d)"))
         #expect(source.literals.last?.text == "end")
+    }
+
+    @Test("A rule in a migration, a table among rules, and what is replaced are found")
+    func rulesApart() {
+        let found = places(
+            MigrationRules.rulesApart,
+            [
+                "Migrations/0001_a.sql": "CREATE TABLE a (n bigint);\nCREATE FUNCTION decide() RETURNS void;\n",
+                "Migrations/0002_b.sql": "-- CREATE VIEW v\nCREATE FUNCTION wire_time(t timestamptz) RETURNS text;\n",
+                "Modules/Market/Storage/market.sql":
+                    "CREATE FUNCTION decide() RETURNS void;\nCREATE INDEX i ON a (n);\n",
+                "Modules/Focus/Storage/focus.sql": "CREATE OR REPLACE FUNCTION decide() RETURNS void;\n",
+            ])
+        #expect(
+            found == [
+                "Migrations/0001_a.sql:2", "Modules/Focus/Storage/focus.sql:1", "Modules/Market/Storage/market.sql:2",
+            ])
     }
 }

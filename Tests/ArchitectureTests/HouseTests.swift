@@ -22,13 +22,16 @@ struct HouseTests {
     @Test("Package.swift and the table of imports say the same")
     func graph() { expectNone(ImportRules.graph(.clone)) }
 
-    @Test("SQL and the driver are named by Persistence alone")
+    @Test("SQL and the driver are named by Persistence and by a feature's Storage alone")
     func storage() { expectNone(VocabularyRules.storage(.clone)) }
 
-    @Test("Persistence names nothing of the edge")
+    @Test("Persistence and Storage name nothing of the edge")
     func edgeWords() { expectNone(VocabularyRules.edgeWords(.clone)) }
 
-    @Test("Realtime names no feature's noun")
+    @Test("App names a feature in its list and in commands alone")
+    func featuresAreListedOnce() { expectNone(ImportRules.featuresAreListedOnce(.clone)) }
+
+    @Test("Realtime and Sync name no feature's noun")
     func featureWords() { expectNone(VocabularyRules.featureWords(.clone)) }
 
     @Test("App alone reads the environment")
@@ -36,6 +39,9 @@ struct HouseTests {
 
     @Test("Nobody starts work that nobody waits for")
     func bareTasks() { expectNone(VocabularyRules.bareTasks(.clone)) }
+
+    @Test("Text from outside is keyed, compared and cut by bytes")
+    func outsideText() { expectNone(OutsideTextRules.verbatim(.clone)) }
 
     @Test("No file is longer than 400 lines without a reason")
     func sizes() { expectNone(TidyRules.sizes(.clone)) }
@@ -52,11 +58,29 @@ struct HouseTests {
     @Test("Nothing in the server ends the process")
     func traps() { expectNone(TidyRules.traps(.clone)) }
 
+    @Test("Every code of a problem is written once and stands in the table")
+    func problems() { expectNone(ProblemRules.table(.clone)) }
+
     @Test("Every target has the house's settings")
     func settings() { expectNone(PackageRules.house(.clone)) }
 
     @Test("Every migration has its way back")
     func migrations() { expectNone(MigrationRules.pairs(.clone)) }
+
+    @Test("The files and symbols that ARCHITECTURE.md names exist")
+    func architecture() { expectNone(DocumentRules.architecture(.clone)) }
+
+    @Test("Migrations hold structure, and a feature's SQL its rules")
+    func rulesApart() { expectNone(MigrationRules.rulesApart(.clone)) }
+
+    @Test("No function of the database is longer than 50 lines")
+    func functionSizes() { expectNone(SQLRules.sizes(.clone)) }
+
+    @Test("A feature's SQL names its own tables, and of others what they publish")
+    func ownTables() { expectNone(SQLRules.ownTables(.clone)) }
+
+    @Test("What a room offers to others is named by one of them")
+    func symbols() { expectNone(SymbolRules.unnamed(.clone)) }
 
     @Test("Every table of a user has user_id first in its primary key")
     func userFirst() { expectNone(MigrationRules.userFirst(.clone)) }

@@ -29,17 +29,54 @@ enum MigrationRules {
         }
     }
 
-    /// A table with a user_id has it first in its primary key, so that the database can be distributed by user.
+    /// What one signs in with is unique among all users, and may live in another database than its user (0038).
+    private static let ofNoUser: Set<String> = ["identities"]
+
+    /// A table with a user_id has it first in its primary key, so that users can be spread over databases.
     static func userFirst(_ tree: SourceTree) -> [Violation] {
         tree.files.filter { $0.path.hasPrefix("Migrations/") && $0.path.hasSuffix(".sql") }.flatMap { file in
             let text = withoutComments(file.text)
             return table.matches(in: text).compactMap { line, groups -> Violation? in
                 let body = body(after: groups[0], in: text)
-                guard userColumn.holds(in: body) else { return nil }
+                guard userColumn.holds(in: body), !ofNoUser.contains(groups[1]) else { return nil }
                 guard primaryKey.matches(in: body).first?.groups[1].lowercased() != "user_id" else { return nil }
                 return Violation(
                     path: file.path, line: line, reason: "\(groups[1]): user_id is not first in its primary key")
             }
+        }
+    }
+
+    /// What a trigger, a default or a generated column calls, and what is written for ever: docs/decisions/0036.
+    private static let structure: Set<String> = [
+        "shared_advance", "sync_epoch", "wire_time", "focus_moved", "market_fold", "market_item_edited",
+        "market_transactions_refuse", "transaction_hash", "recommendation_basket_left",
+    ]
+    private static let rule = Pattern(
+        #"(?i)\bCREATE\s+(?:OR\s+REPLACE\s+)?(FUNCTION|VIEW|TYPE|PROCEDURE)\s+([a-z_0-9]+)"#)
+    private static let made = Pattern(#"(?i)\bCREATE\s+(?:UNIQUE\s+)?(TABLE|INDEX|TRIGGER|SEQUENCE)\b"#)
+    private static let replacing = Pattern(#"(?i)\bOR\s+REPLACE\b"#)
+
+    /// Migrations hold structure, a feature's .sql holds rules, and no file replaces what another made.
+    static func rulesApart(_ tree: SourceTree) -> [Violation] {
+        tree.files.filter { $0.path.hasSuffix(".sql") && !$0.path.hasPrefix("Benchmarks/") }.flatMap {
+            file -> [Violation] in
+            let text = withoutComments(file.text)
+            let replaced = replacing.matches(in: text).map {
+                Violation(path: file.path, line: $0.line, reason: "replaces what another file made")
+            }
+            if file.isStorage {
+                return replaced
+                    + made.matches(in: text).map {
+                        Violation(path: file.path, line: $0.line, reason: "\($0.groups[1]): that is a migration's")
+                    }
+            }
+            guard file.path.hasPrefix("Migrations/") else { return [] }
+            return replaced
+                + rule.matches(in: text).filter { !structure.contains($0.groups[2]) }.map {
+                    Violation(
+                        path: file.path, line: $0.line,
+                        reason: "\($0.groups[2]) is a rule: it stands beside its feature")
+                }
         }
     }
 

@@ -14,6 +14,9 @@ struct SourceFile: Sendable {
         return pieces.first == "Modules" && pieces.count > 2 ? pieces[1] : nil
     }
 
+    /// Whether it lies in the part of a feature that speaks to the database: `Modules/<Feature>/Storage/`.
+    var isStorage: Bool { pieces.first == "Modules" && pieces.count > 3 && pieces[2] == "Storage" }
+
     var isSwift: Bool { path.hasSuffix(".swift") }
 }
 

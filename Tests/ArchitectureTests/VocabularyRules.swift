@@ -22,31 +22,33 @@ enum VocabularyRules {
     /// The one file of Realtime that may start unstructured work: sockets outlive the call that opened them.
     static let realtimeService = "Modules/Realtime/Hub.swift"
 
-    /// No SQL and no driver outside Persistence and the composition root.
+    /// No SQL outside Persistence and a feature's Storage/, and no driver either, but for the composition root, which chooses it.
     static func storage(_ tree: SourceTree) -> [Violation] {
-        tree.server.filter { !["Persistence", "App"].contains($0.module) }.flatMap { file -> [Violation] in
+        tree.server.filter { $0.module != "Persistence" && !$0.isStorage }.flatMap {
+            file -> [Violation] in
             let source = SwiftSource(file.text)
             let statements = source.literals.compactMap { line, text -> Violation? in
                 guard sql.contains(where: { $0.holds(in: text) }) else { return nil }
-                return Violation(path: file.path, line: line, reason: "SQL in a string: that is Persistence's")
+                return Violation(path: file.path, line: line, reason: "SQL in a string: that is Storage/'s")
             }
+            if file.module == "App" { return statements }
             let literals = source.literals.filter { driver.holds(in: $0.text) }.map {
-                Violation(path: file.path, line: $0.line, reason: "names the database: that is Persistence's")
+                Violation(path: file.path, line: $0.line, reason: "names the database: that is Storage/'s")
             }
-            return statements + literals + found(driver, in: source.code, of: file, "is Persistence's word")
+            return statements + literals + found(driver, in: source.code, of: file, "is a word of Storage/")
         }
     }
 
-    /// No word of the edge in Persistence.
+    /// No word of the edge where the database is spoken to.
     static func edgeWords(_ tree: SourceTree) -> [Violation] {
-        tree.server.filter { $0.module == "Persistence" }.flatMap {
+        tree.server.filter { $0.module == "Persistence" || $0.isStorage }.flatMap {
             found(edge, in: SwiftSource($0.text).code, of: $0, "is a word of the edge")
         }
     }
 
-    /// No noun of a feature in Realtime: it carries bytes to many, whatever they say.
+    /// No noun of a feature in Realtime and Sync: they carry and keep documents, whatever they say.
     static func featureWords(_ tree: SourceTree) -> [Violation] {
-        tree.server.filter { $0.module == "Realtime" }.flatMap { file -> [Violation] in
+        tree.server.filter { ["Realtime", "Sync"].contains($0.module) }.flatMap { file -> [Violation] in
             let source = SwiftSource(file.text)
             return found(feature, in: source.code, of: file, "is a feature's noun")
                 + source.literals.flatMap { line, text in

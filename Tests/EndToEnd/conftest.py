@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import statistics
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from harness import Client, Server
-from harness.browser import Device
+from harness.browser import Device, arguments, chromium
 
 _DELAYS = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium. One that is missing fails the tests: skipping them would look like success."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path is not None, "no chromium: `apt-get install chromium`, or name one in CHROMIUM"
-    # Chromium's sandbox refuses to start as root.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Debian's Chromium, without windows where that one is there."""
+    browser = playwright.chromium.launch(executable_path=chromium(), args=arguments())
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def whole_browser(playwright: Playwright) -> Iterator[Browser]:
+    """For what the one without windows has not: notifications."""
+    browser = playwright.chromium.launch(executable_path=chromium(whole=True), args=arguments())
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
@@ -40,7 +47,9 @@ def device(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Callabl
         server: Server | str | None = None, kind: Literal["desktop", "phone"] = "desktop", **options: Any,
     ) -> Device:
         url = server if isinstance(server, str) else (server or request.getfixturevalue("shared_server")).url
-        devices.append(Device(browser, url, kind, **options))
+        # Without windows nothing can be notified of.
+        shown_by = request.getfixturevalue("whole_browser") if "permissions" in options else browser
+        devices.append(Device(shown_by, url, kind, **options))
         return devices[-1]
 
     yield open_device

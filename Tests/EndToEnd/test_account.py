@@ -1,14 +1,15 @@
-"""Devices, the account, and what offline changes lost: the pages where a user looks after himself."""
+"""Devices, the account, and what offline changes lost: the pages where users look after themselves."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
-from harness import Client
+from harness import Client, eventually
 from harness.browser import Device
 from harness.client import PASSWORD
 
@@ -139,7 +140,8 @@ def test_a_change_that_lost_is_listed_and_taken_back_or_dismissed_with_one_click
     other.set("theme", "light")
     desktop.context.set_offline(False)
     desktop.expect_pending(0).expect_theme("light")
-    expect(desktop.get("conflicts").locator("strong")).to_have_text("theme: dark")
+    expect(desktop.get("conflicts").locator("strong")).to_have_text(
+        re.compile(r"^Theme: you chose dark, .+ chose light\.$"))
     conflict, = other.conflicts()
     desktop.get(f"take-back-{conflict['id']}" if take_back else f"dismiss-{conflict['id']}").click()
     desktop.expect_theme("dark" if take_back else "light").expect_pending(0)
@@ -164,3 +166,123 @@ def test_a_time_zone_that_is_none_is_refused_beside_its_field(
     expect(desktop.get("time-zone")).not_to_have_attribute("aria-invalid", "true")
     desktop.expect_pending(0)
     assert beside(desktop, email).settings()["time_zone"] == "Europe/Berlin"
+
+
+def test_a_page_of_one_user_becomes_the_next_one_s_when_somebody_else_signs_in_with_the_same_browser(
+    device: Callable[..., Device], email: str,
+) -> None:
+    desktop = device()
+    second = desktop.context.new_page()
+    second.goto("/login")
+    desktop.register(email, page="devices")
+    expect(desktop.get("devices").locator("li")).to_have_count(1)
+    desktop.open("settings")
+    expect(desktop.get("account-email")).to_have_text(email)
+    second.get_by_test_id("login-email").fill(f"second-{email}")
+    second.get_by_test_id("login-password").fill(PASSWORD)
+    second.get_by_test_id("register-submit").click()
+    second.wait_for_url("**/app/today")
+    expect(desktop.get("account-email")).to_have_text(f"second-{email}")
+    assert desktop.run("() => document.body.dataset.account") == second.evaluate("document.body.dataset.account")
+    names = desktop.run("""async () => (await (await caches.open("lockstep-look")).keys()).map((it) => it.url)""")
+    own = desktop.run("() => document.body.dataset.account")
+    assert [it for it in names if "/kept/" in it and own not in it] == []
+
+
+def test_a_name_that_somebody_writes_stays_whatever_is_heard_of_the_device(
+    device: Callable[..., Device], email: str,
+) -> None:
+    desktop, other = device().register(email, page="devices"), device().login(email, page="today")
+    theirs = other.run("() => fetch('/api/auth/me').then((it) => it.json()).then((it) => it.device.id)")
+    expect(desktop.get(f"device-{theirs}").get_by_test_id("online")).to_be_visible()
+    desktop.get(f"rename-{theirs}").click()
+    desktop.get("new-name").fill("Kitch")
+    with desktop.page.expect_response("**/api/devices"):
+        other.page.goto("about:blank")
+    desktop.page.keyboard.type("en")
+    expect(desktop.get("new-name")).to_have_value("Kitchen")
+    expect(desktop.get("new-name")).to_be_focused()
+
+
+def test_who_erased_the_account_is_told_that_and_not_that_they_were_signed_out(
+    device: Callable[..., Device], email: str,
+) -> None:
+    desktop = device().register(email)
+
+    # The client hears that the session is over just before the page has its answer.
+    desktop.run("""async () => {
+        const { client } = await import("/web/pages/app/frame.js");
+        const real = window.fetch;
+        window.fetch = async (address, how) => {
+            const answer = await real(address, how);
+            if (how?.method !== "DELETE") return answer;
+            const heard = new Promise((resolve) => {
+                const look = () => client.status().reason === "signed_out" && resolve();
+                client.subscribe(look);
+                look();
+            });
+            new BroadcastChannel("lockstep").postMessage({ kind: "signedOut" });
+            await heard;
+            return answer;
+        };
+    }""")
+
+    def late(route: Route) -> None:
+        desktop.page.wait_for_timeout(700)
+        route.continue_()
+
+    desktop.context.route("**/api/auth/logout", late)
+    desktop.get("erase-password").fill(PASSWORD)
+    desktop.get("erase-account").click()
+    desktop.get("confirm-erase").click()
+    desktop.page.wait_for_url("**/login*")
+    expect(desktop.get("login-notice")).to_contain_text("erased")
+
+
+def test_toasts_are_read_one_by_one_and_leave_the_keyboard_where_it_was(
+    device: Callable[..., Device], email: str,
+) -> None:
+    desktop = device().register(email)
+    expect(desktop.get("toast")).to_have_attribute("aria-atomic", "false")
+    desktop.page.clock.install()
+    desktop.get("theme-toggle").focus()
+    desktop.run("""async () => {
+        const { toast } = await import("/web/pages/app/dom.js");
+        toast("Given back.", { label: "Undo", testId: "undo", act: () => undefined });
+    }""")
+    undo = desktop.get("undo")
+    undo.focus()
+    # The mouse passes by: somebody is at it by keyboard all the same.
+    undo.hover()
+    desktop.page.mouse.move(5, 5)
+    desktop.page.clock.fast_forward(30_000)
+    expect(undo).to_be_focused()
+    desktop.page.keyboard.press("Enter")
+    expect(undo).to_have_count(0)
+    expect(desktop.get("theme-toggle")).to_be_focused()
+
+
+def test_where_it_is_not_known_what_the_user_had_changed_they_are_asked(
+    device: Callable[..., Device], email: str, beside: Callable[[Device, str], Client],
+) -> None:
+    desktop = device().register(email)
+    client = beside(desktop, email)
+    desktop.context.set_offline(True)
+    desktop.expect_state("offline", within=10)
+    desktop.page.locator("#high-contrast").click()
+    desktop.expect_pending(1)
+    theirs = {"reduced_motion": False, "high_contrast": False, "large_text": True}
+    client.set("accessibility", theirs)
+    desktop.context.set_offline(False)
+    take = desktop.get("conflicts").get_by_role("button", name="Take back")
+    desktop.context.route("**/history", lambda route: route.abort())
+    take.click()
+    desktop.get("cancel").click()
+    expect(take).to_be_visible()
+    assert client.setting("accessibility")["value"] == theirs
+    take.click()
+    desktop.get("confirm-take-back").click()
+    expect(desktop.get("conflicts")).to_be_hidden()
+    desktop.expect_pending(0)
+    assert client.setting("accessibility")["value"] == {**theirs, "high_contrast": True, "large_text": False}
+    eventually(lambda: client.conflicts() == [], what="the conflict's end")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import pytest
+
 from harness import Client, Proxy, Server
 from harness.browser import Device
 
@@ -56,6 +58,7 @@ def test_a_desktop_asks_nothing_over_http_after_its_upgrade(
     assert 1 <= len(desktop.sockets) <= 3, "at most one for each page load"
 
 
+@pytest.mark.timed
 def test_both_are_back_in_step_after_the_server_was_killed(
     start_server: Callable[..., Server], device: Callable[..., Device], email: str,
     beside: Callable[[Device, str], Client],
@@ -90,6 +93,7 @@ def test_both_are_back_in_step_after_the_server_was_killed(
     assert sorted(it["value"] for it in history) == list(range(1, 20)), "each value was replaced exactly once"
 
 
+@pytest.mark.timed
 def test_refused_upgrades_mean_polling_and_nothing_is_lost(
     start_server: Callable[..., Server], proxy_to: Callable[..., Proxy], device: Callable[..., Device], email: str,
     beside: Callable[[Device, str], Client],
@@ -119,6 +123,7 @@ def test_refused_upgrades_mean_polling_and_nothing_is_lost(
     desktop.expect_theme("dark", within=1)
 
 
+@pytest.mark.timed
 def test_a_socket_that_swallows_what_is_sent_is_replaced_within_two_seconds(
     shared_server: Server, proxy_to: Callable[..., Proxy], device: Callable[..., Device], email: str,
     beside: Callable[[Device, str], Client],
@@ -152,6 +157,7 @@ def test_a_connection_that_is_cut_again_and_again_loses_and_doubles_nothing(
     desktop.expect_state("realtime")
 
 
+@pytest.mark.timed
 def test_changes_made_offline_arrive_when_the_network_is_back(
     device: Callable[..., Device], email: str,
 ) -> None:

@@ -30,7 +30,7 @@ def seconds_left(client: Client) -> float:
 
 
 def time_of(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return datetime.fromisoformat(text)
 
 
 def expect_live(device: Device, within: float = 5) -> None:

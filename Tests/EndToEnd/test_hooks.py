@@ -15,11 +15,12 @@ from harness.browser import Device
 from harness.library import OPEN, library, until
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "Clients" / "Web" / "testing"))
-from storage_guard import ForbiddenKeys, forbid_local_persistence  # noqa: E402
+from storage_guard import ForbiddenKeys, forbid_local_persistence
 
 UMD = Path("/usr/share/nodejs")
 
 
+@pytest.mark.timed
 def test_the_theme_provider_follows_the_user_and_the_system(
     device: Callable[..., Device], email: str, beside: Callable[[Device, str], Client],
 ) -> None:

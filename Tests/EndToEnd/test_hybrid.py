@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page
 
 from harness import Client, Proxy, Server
@@ -72,6 +73,7 @@ def test_a_hidden_tab_keeps_the_socket_while_somebody_looks_at_another(device: C
     other.close()
 
 
+@pytest.mark.timed
 def test_polling_begins_within_two_seconds_of_a_server_that_swallows_the_upgrade(
     shared_server: Server, proxy_to: Callable[..., Proxy], device: Callable[..., Device], email: str,
 ) -> None:
@@ -87,6 +89,7 @@ def test_polling_begins_within_two_seconds_of_a_server_that_swallows_the_upgrade
     state(page, "realtime", within=21)
 
 
+@pytest.mark.timed
 def test_a_reply_that_is_lost_buys_once(
     start_server: Callable[..., Server], proxy_to: Callable[..., Proxy], device: Callable[..., Device], email: str,
     beside: Callable[[Device, str], Client],

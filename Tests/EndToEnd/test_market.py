@@ -258,7 +258,7 @@ def test_a_window_opens_and_closes_by_itself_on_a_device_whose_clock_is_wrong(
     add_items(tmp_path, database, soon, ends)
     desktop = device(shop)
     desktop.page.clock.install(time=datetime.now(UTC) + timedelta(days=3))
-    desktop.register(email, page="market")
+    desktop.register(email, page="market").settle(0.5)
     expect(desktop.get(f"buy-item-{ends['id']}")).to_be_visible()
     expect(desktop.get(f"buy-item-{soon['id']}")).to_have_count(0)
     before = len(desktop.requests)
@@ -267,6 +267,28 @@ def test_a_window_opens_and_closes_by_itself_on_a_device_whose_clock_is_wrong(
     late = (datetime.now(UTC) - now).total_seconds() - 8
     assert -0.3 < late < 2, f"{late} s late"
     assert [it.url for it in desktop.requests[before:] if "/api/" in it.url and "recommendations" not in it.url] == []
+
+
+def test_more_than_one_may_have_is_not_bought(
+    shop: Server, device: Callable[..., Device], email: str, grant: Callable[[str, int], None], database: Database, tmp_path: Path,
+    beside: Callable[[Device, str], Client],
+) -> None:
+    hat = "0190b1c0-0000-7000-8000-000000000077"
+    add_items(tmp_path, database, {"id": hat, "name": "Hat", "cost_coins": 1, "max_per_user": 3})
+    desktop = device(shop).register(email, page="market")
+    grant(email, 100)
+    expect(desktop.get("coin-balance")).to_have_text("100", timeout=6_000)
+    desktop.get(f"buy-item-{hat}").click()
+    desktop.get("purchase-quantity").fill("5")
+    expect(desktop.get("purchase-sum")).to_contain_text("You may have 3 of it")
+    desktop.get("confirm-purchase").click()
+    expect(desktop.get("confirm-purchase")).to_be_visible()
+    desktop.get("purchase-quantity").fill("3")
+    desktop.get("confirm-purchase").click()
+    expect(desktop.get(f"inventory-item-{hat}")).to_contain_text("3 pieces")
+    expect(desktop.get("coin-balance")).to_have_text("97")
+    desktop.expect_pending(0)
+    assert inventory(beside(desktop, email)) == {hat: 3}
 
 
 def add_items(folder: Path, database: Database, *items: dict[str, object]) -> None:

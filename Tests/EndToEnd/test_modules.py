@@ -42,6 +42,7 @@ def test_a_bad_mutation_holds_up_none_of_the_others(device: Callable[..., Device
         }""") == ["applied", "rejected", "rejected", "applied"]
 
 
+@pytest.mark.timed
 def test_500_changes_at_once_all_arrive_in_order(device: Callable[..., Device], email: str) -> None:
     desktop, other = device().register(email), device().login(email)
     assert desktop.run("""async () => {
@@ -75,3 +76,28 @@ def test_a_device_is_called_by_its_browser_and_system(page: Device, agent: str, 
         const { describeDevice } = await import("/web/device.js");
         return describeDevice(agent);
     }""", agent) == {"name": name, "kind": kind}
+
+
+def test_text_is_counted_by_scalars_and_no_character_is_cut_in_two(page: Device) -> None:
+    assert page.run("""async () => {
+        const { cut, lengthOf } = await import("/web/text.js");
+        const family = "👩‍👩‍👧";
+        return [lengthOf("a😀"), lengthOf(family), cut("a".repeat(199) + "😀b", 200).length, cut("ab" + family, 4),
+            cut("e\\u0301e\\u0301", 3), cut("short", 200)];
+    }""") == [2, 5, 201, "ab", "e\u0301", "short"]
+
+
+def test_a_long_title_of_an_older_app_is_moved_whole_characters_at_a_time(
+    device: Callable[..., Device], email: str,
+) -> None:
+    assert device().register(email).run("""async () => {
+        const { createClient } = await import("/web/client.js");
+        const { migrateLocalStorage } = await import("/web/guard/migrate.js");
+        const client = createClient();
+        const kept = new Map([["focus_paused_state", JSON.stringify({ remaining: 600, task: "😀".repeat(250) })]]);
+        const storage = { getItem: (key) => kept.get(key) ?? null, removeItem: (key) => kept.delete(key) };
+        const { moved, left } = await migrateLocalStorage({ client, storage });
+        const title = client.read("focus", "active").task_title;
+        client.close();
+        return [moved, left.length, title === "😀".repeat(200)];
+    }""") == [["focus_paused_state"], 0, True]

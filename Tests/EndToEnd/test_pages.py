@@ -35,6 +35,7 @@ def test_a_page_arrives_with_its_user_s_theme_and_never_shows_another(
 
 
 @pytest.mark.parametrize(("scheme", "colour"), [("dark", DARK), ("light", LIGHT)])
+@pytest.mark.timed
 def test_a_page_that_follows_the_system_never_shows_the_other_theme(
     device: Callable[..., Device], email: str, scheme: str, colour: str,
 ) -> None:
@@ -160,7 +161,7 @@ def test_nothing_but_the_replica_and_the_queue_is_kept_in_the_browser(device: Ca
 
 
 @pytest.fixture
-def everywhere(device: Callable[..., Device], email: str) -> Iterator[Callable[[str], Iterator[Device]]]:
+def everywhere(device: Callable[..., Device], email: str) -> Callable[[str], Iterator[Device]]:
     """The pages in every look: light and dark, plain and all of accessibility, at 360 px and at 1440 px."""
     def looks(path: str) -> Iterator[Device]:
         browser = device()
@@ -180,7 +181,7 @@ def everywhere(device: Callable[..., Device], email: str) -> Iterator[Callable[[
                     yield browser
         if client is not None:
             client.close()
-    yield looks
+    return looks
 
 
 @pytest.mark.parametrize("path", [

@@ -44,3 +44,18 @@ def test_the_reference_fits_every_screen_and_everybody(
     assert reader.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     results = Axe().run(reader.page)
     assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("kind", ["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_problems_fit_every_screen_and_everybody(device: Callable[..., Device], kind: str, scheme: str) -> None:
+    reader = device(kind=kind, color_scheme=scheme)
+    reader.page.goto("/problems")
+    for address in ("/problems", "/problems/idempotency_key_required"):
+        expect(reader.page).to_have_url(f"{reader.url}{address}")
+        assert reader.page.evaluate("document.documentElement.dataset.theme") == scheme
+        assert reader.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        results = Axe().run(reader.page)
+        assert results.violations_count == 0, results.generate_report()
+        if address == "/problems":
+            reader.page.get_by_role("link", name="idempotency_key_required").click()

@@ -103,3 +103,93 @@ def test_tabs_of_a_browser_whose_user_signs_out_all_stop(device: Callable[..., D
     }""")
     for page in (first, second):
         until(page, "window.signedOut === true")
+
+
+def test_a_hung_leader_is_noticed_by_who_only_looks_and_steps_down_when_it_goes_on(
+    device: Callable[..., Device], email: str, beside: Callable[[Device, str], Client],
+) -> None:
+    browser = device()
+    first, second, sockets = two_tabs(browser, email)
+    other = beside(browser, email)
+    # As in a debugger: the page answers nobody, and its socket and its lock stay.
+    debugger = browser.context.new_cdp_session(first)
+    debugger.send("Debugger.enable")
+    debugger.send("Debugger.pause")
+    second.wait_for_timeout(300)
+    other.set("while.hung", 1)
+    until(second, "client.read('settings', 'while.hung') === 1", within=10)
+    assert len(sockets) == 1, "the second tab has the connection now"
+    second.evaluate("set('by.the.second', 2)")
+    until(second, "results.length === 1 && client.status().pending === 0")
+    debugger.send("Debugger.resume")
+    until(first, "client.read('settings', 'by.the.second') === 2", within=10)
+    other.set("after", 3)
+    for page in (first, second):
+        until(page, "client.read('settings', 'after') === 3")
+    assert sorted(it["value"] for it in other.history("by.the.second")) == [], "sent once"
+
+
+def test_signing_out_clears_the_other_tabs_within_300_ms_and_the_browser_of_what_it_showed(
+    device: Callable[..., Device], email: str,
+) -> None:
+    browser = device()
+    first, second, _ = two_tabs(browser, email)
+    third = browser.context.new_page()
+    third.goto("/app/settings")
+    third.get_by_test_id("sync-status").get_by_text("realtime").wait_for()
+    first.evaluate("set('theme', 'dark')")
+    until(first, "results.length === 1")
+    for page in (second, third):
+        page.evaluate("""() => {
+            const look = () => {
+                const hidden = document.documentElement.style.visibility === "hidden";
+                const empty = window.client !== undefined && client.read("settings", "theme") === undefined;
+                if (hidden || empty) return void (window.clearedAt = Date.now());
+                setTimeout(look, 5);
+            };
+            look();
+        }""")
+    third.evaluate("() => addEventListener('pagehide', () => { document.cookie = `cleared=${window.clearedAt}; path=/`; })")
+    ended = second.evaluate("""async () => {
+        const { signOut } = await import("/web/account.js");
+        await signOut();
+        return Date.now();
+    }""")
+    until(first, "window.signedOut === true")
+    until(second, "window.clearedAt > 0")
+    third.wait_for_url("**/login*")
+    cookies = {it["name"]: it["value"] for it in browser.context.cookies()}
+    assert int(cookies["cleared"]) - ended < 300
+    assert second.evaluate("window.clearedAt") - ended < 300
+    assert first.evaluate("[client.read('settings', 'theme') ?? null, client.status().closed, client.status().reason]") == [
+        None, True, "signed_out"]
+    assert first.evaluate(KEPT_DOCUMENTS) == 0
+
+
+KEPT_DOCUMENTS = """() => new Promise((resolve) => {
+    indexedDB.open("lockstep").onsuccess = ({ target }) => {
+        const count = target.result.transaction("documents").objectStore("documents").count();
+        count.onsuccess = () => resolve(count.result);
+    };
+})"""
+
+
+def test_a_session_that_ended_elsewhere_clears_the_replica_in_all_tabs_and_keeps_the_queue(
+    device: Callable[..., Device], email: str, beside: Callable[[Device, str], Client],
+) -> None:
+    browser = device()
+    first, second, _ = two_tabs(browser, email)
+    other = beside(browser, email)
+    own = next(it["id"] for it in other.expect(200, "GET", "/api/devices")["devices"] if not it["current"])
+    browser.context.set_offline(True)
+    second.evaluate("set('kept', true)")
+    until(second, "client.status().pending === 1")
+    other.expect(204, "DELETE", f"/api/devices/{own}")
+    browser.context.set_offline(False)
+    for page in (first, second):
+        until(page, "window.signedOut === true", within=10)
+        assert page.evaluate("client.list('settings').length") == 0
+    until(first, f"({KEPT_DOCUMENTS})().then((it) => it === 0)")
+    browser.login(email)
+    browser.expect_pending(0)
+    assert beside(browser, email).setting("kept")["value"] is True

@@ -178,3 +178,23 @@ def test_a_clock_that_is_set_back_makes_a_session_longer_and_never_negative(
     assert resumed["paused_seconds"] == 0
     ended = client.expect(200, "POST", f"/api/focus/{resumed['id']}/abandon")
     assert ended["status"] == "abandoned" and ended["remaining_seconds"] == 60
+
+
+@pytest.mark.parametrize("offset", ["-3d", "+3d"])
+def test_a_database_whose_clock_is_days_off_gets_no_write_with_each_read_and_sessions_end_by_it(
+    start_server: Callable[..., Server], sign_up: Callable[..., Client],
+    set_clock: tuple[Cluster, dict[str, str], Callable[[str], None]], offset: str,
+) -> None:
+    cluster, _, set_to = set_clock
+    set_to(offset)
+    database = cluster.database()
+    client = sign_up(start_server(database))
+    before = database.value("SELECT expires_at FROM sessions")
+    for _ in range(3):
+        client.expect(200, "GET", "/api/settings")
+    client.pull()
+    for _ in range(3):
+        client.expect(200, "GET", "/api/settings")
+    assert database.value("SELECT expires_at FROM sessions") == before
+    start(client, duration_seconds=1)
+    eventually(lambda: database.value("SELECT status FROM focus_sessions") == "completed", within=5, what="completed")

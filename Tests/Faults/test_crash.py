@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 
 import httpx
+import pytest
 
 from harness import Client, Database, Server, eventually, mutation
 
@@ -44,7 +45,7 @@ def test_writers_that_send_again_lose_nothing_and_double_nothing_across_kill_9(
         thread.start()
     for _ in range(3):
         before = sum(map(len, answers.values()))
-        eventually(lambda: sum(map(len, answers.values())) >= before + 20, within=20, what="writes under way")
+        eventually(lambda before=before: sum(map(len, answers.values())) >= before + 20, within=20, what="writes under way")
         server.restart(kill=True)
     over.set()
     for thread in threads:
@@ -125,7 +126,8 @@ def test_one_id_sent_to_two_processes_at_once_happens_once(
         answers: list[httpx.Response] = []
         gate = threading.Barrier(8)
 
-        def send(device: Client, key: str = key, value: int = round_, gate: threading.Barrier = gate) -> None:
+        def send(device: Client, key: str = key, value: int = round_, gate: threading.Barrier = gate,
+                 answers: list[httpx.Response] = answers) -> None:
             gate.wait(10)
             answers.append(device.request(
                 "POST", "/api/settings", {"key": "k", "value": value}, headers={"Idempotency-Key": key}))
@@ -143,6 +145,7 @@ def test_one_id_sent_to_two_processes_at_once_happens_once(
     there.close()
 
 
+@pytest.mark.timed
 def test_sockets_and_polls_are_back_in_step_within_five_seconds_of_kill_9(server: Server, client: Client) -> None:
     client.set("theme", "dark")
     socket = client.socket().caught_up()

@@ -184,6 +184,7 @@ def test_sockets_and_polls_outlive_a_restart_of_the_database_and_miss_nothing(
     there.close()
 
 
+@pytest.mark.timed
 def test_a_locked_row_holds_up_its_user_and_nobody_else(
     client: Client, fragile: Database, sign_up: Callable[..., Client],
 ) -> None:

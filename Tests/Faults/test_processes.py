@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable
 
 import httpx
+import pytest
 
 from harness import Client, Database, Server, eventually
 
 
+@pytest.mark.timed
 def test_two_processes_are_in_step_over_the_bus(
     database: Database, start_server: Callable[..., Server], sign_up: Callable[..., Client],
 ) -> None:
@@ -27,6 +29,7 @@ def test_two_processes_are_in_step_over_the_bus(
     assert statistics.median(delays) < 0.1
 
 
+@pytest.mark.timed
 def test_with_the_bus_cut_the_comparison_of_heads_brings_them_together(
     database: Database, start_server: Callable[..., Server], sign_up: Callable[..., Client],
 ) -> None:
@@ -55,6 +58,7 @@ def test_with_the_bus_cut_the_comparison_of_heads_brings_them_together(
     assert polled and polled[0]["documents"]
 
 
+@pytest.mark.timed
 def test_signing_out_closes_the_sockets_of_the_other_process(
     database: Database, start_server: Callable[..., Server], sign_up: Callable[..., Client],
 ) -> None:

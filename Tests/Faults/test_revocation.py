@@ -30,6 +30,7 @@ def erase(here: Client, there: Client) -> None:
 
 
 @pytest.mark.parametrize("revoke", [remove, change_password, erase])
+@pytest.mark.timed
 def test_sockets_and_waiting_polls_at_another_process_end_within_a_second(
     pair: tuple[Client, Client], revoke: Callable[[Client, Client], None],
 ) -> None:
@@ -62,6 +63,7 @@ def test_sockets_and_waiting_polls_at_another_process_end_within_a_second(
     there.close()
 
 
+@pytest.mark.timed
 def test_a_removed_device_is_missed_at_every_process(pair: tuple[Client, Client]) -> None:
     here, there = pair
     third = here.other_device("Tablet", url=there.url)
@@ -81,6 +83,7 @@ def test_a_removed_device_is_missed_at_every_process(pair: tuple[Client, Client]
 
 
 @pytest.mark.parametrize("header", [True, False], ids=["bearer", "auth message"])
+@pytest.mark.timed
 def test_a_socket_that_is_being_let_in_while_its_device_is_removed_ends_as_well(
     pair: tuple[Client, Client], database: Database, header: bool,
 ) -> None:

@@ -68,6 +68,7 @@ def test_a_reader_that_stops_while_six_megabytes_are_written_costs_little_and_ge
     slow.close()
 
 
+@pytest.mark.timed
 def test_twenty_stopped_readers_hold_nobody_up(server: Server, client: Client, sign_up: Callable[..., Client]) -> None:
     write(client, 1)
     slow = [opened(client, receive_buffer=4096) for _ in range(18)]

@@ -24,6 +24,7 @@ def pair(server: Server, client: Client, start_server: Callable[..., Server]) ->
     return client, client.other_device(url=start_server().url)
 
 
+@pytest.mark.timed
 def test_a_long_poll_at_the_other_process_is_woken(pair: tuple[Client, Client]) -> None:
     here, there = pair
     cursor = there.pull()["cursor"]
@@ -75,6 +76,7 @@ def test_the_devices_of_a_process_that_was_killed_are_told_to_be_gone(
     there.close()
 
 
+@pytest.mark.timed
 def test_a_listener_that_is_killed_over_and_over_loses_nothing(
     pair: tuple[Client, Client], database: Database,
 ) -> None:
@@ -123,10 +125,14 @@ def test_many_devices_at_two_processes_end_up_identical(
             key, value = f"k{source.randrange(12)}", source.randrange(1000)
             try:
                 match source.randrange(4):
-                    case 0: device.set(key, value)
-                    case 1: device.delete(key)
-                    case 2: device.patch({key: value, f"p{source.randrange(5)}": None})
-                    case 3: device.push(*[mutation("settings.set", {"key": key, "value": n}) for n in range(5)])
+                    case 0:
+                        device.set(key, value)
+                    case 1:
+                        device.delete(key)
+                    case 2:
+                        device.patch({key: value, f"p{source.randrange(5)}": None})
+                    case 3:
+                        device.push(*[mutation("settings.set", {"key": key, "value": n}) for n in range(5)])
             except Exception as error:  # the killed process's own clients
                 if device.url != second.url:
                     raise error
@@ -136,7 +142,7 @@ def test_many_devices_at_two_processes_end_up_identical(
     def guarded(device: Client, source: random.Random) -> None:
         try:
             work(device, source)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 (whatever ends a thread fails the test)
             failures.append(error)
 
     threads = [threading.Thread(target=guarded, args=(device, random.Random(seed + number)))
@@ -151,12 +157,13 @@ def test_many_devices_at_two_processes_end_up_identical(
     truth = client.pull()
     documents = {(one["collection"], one["id"]): one for one in truth["documents"]}
     for device, socket in zip(devices, sockets, strict=True):
+        replica = socket.replica
         if device.url == second.url:
             assert socket.wait_closed() == 1006
             # Comes back where its replica stands, as a client does.
-            socket = device.socket(cursor=socket.replica.cursor, replica=socket.replica)
-        eventually(lambda socket=socket: socket.replica.cursor == truth["cursor"], within=10, what="the last change")
-        assert socket.replica.documents == documents
-        assert socket.replica.digest() == device.digest()["digest"]
+            device.socket(cursor=replica.cursor, replica=replica)
+        eventually(lambda replica=replica: replica.cursor == truth["cursor"], within=10, what="the last change")
+        assert replica.documents == documents
+        assert replica.digest() == device.digest()["digest"]
     for device in devices[1:]:
         device.close()

@@ -46,12 +46,12 @@ struct GuardReportTests {
         #expect(GuardReport.readable("") == "(empty)" && GuardReport.readable("Schlüssel 🔑") == "Schlüssel 🔑")
         let long = String(repeating: "x", count: 64)
         let report = try report("{\"mode\": \"report\", \"counts\": {\"\(long)1\": 1, \"\(long)2\": 2}}")
-        #expect(report.counts == [long: 3])
+        #expect(report.counts == [long.verbatim: 3])
     }
 
     @Test("Every known old key is kept under its own name")
     func known() {
-        for key in GuardReport.knownKeys { #expect(GuardReport.readable(key) == key) }
+        for key in GuardReport.knownKeys { #expect(GuardReport.readable(key.text) == key.text) }
         #expect(GuardReport.knownKeys.count < 50)
     }
 }

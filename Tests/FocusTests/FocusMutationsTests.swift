@@ -7,9 +7,9 @@ import Testing
 @testable import Focus
 
 @Suite struct FocusMutationsTests {
-    private func prepare(_ name: String, _ text: String) throws -> MutationVerb.Prepared {
-        let verb = try #require(FocusMutations(repository: Nowhere()).verbs.first { $0.name == name })
-        return try verb.prepare(try JSON(parsing: Array(text.utf8), deepest: 32))
+    private func prepare(_ name: String, _ text: String) throws -> MutationHandler.Prepared {
+        let handler = try #require(FocusMutations(repository: Nowhere()).handlers.first { $0.name == name })
+        return try handler.prepare(try JSON(parsing: Array(text.utf8), deepest: 32))
     }
 
     private func pointers(_ name: String, _ text: String) throws -> [String] {

@@ -39,8 +39,8 @@ struct LedgerTests {
 
     private func findings(_ entries: [LedgerEntry], _ wallet: WalletSums?) -> [String] {
         var chain = LedgerChain(user: user)
-        return entries.flatMap { chain.take($0) }.map { "\($0.kind.rawValue) \($0.what)" }
-            + chain.close(wallet).map { "\($0.kind.rawValue) \($0.what)" }
+        return entries.flatMap { chain.take($0) }.map { "\($0.kind.name) \($0.what)" }
+            + chain.close(wallet).map { "\($0.kind.name) \($0.what)" }
     }
 
     @Test("An entry's hash is the SHA-256 of ten lines, as anybody can compute it")

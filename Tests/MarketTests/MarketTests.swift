@@ -9,8 +9,8 @@ import Testing
 struct MarketTests {
     private func order(_ json: String) throws -> Order { try Order(reading: JSON(parsing: json.utf8)) }
 
-    private func item(_ json: String, _ deed: PersonalItemChange.Deed = .create) throws -> PersonalItemChange {
-        try PersonalItemChange(deed, reading: JSON(parsing: json.utf8))
+    private func item(_ json: String, _ action: PersonalItemChange.Action = .create) throws -> PersonalItemChange {
+        try PersonalItemChange(action, reading: JSON(parsing: json.utf8))
     }
 
     /// Where the first fault is; nil: there is none.
@@ -89,12 +89,12 @@ struct MarketTests {
 
     @Test("In a change a null takes a description away, but neither a name nor a price")
     func nulls() throws {
-        let deed = PersonalItemChange.Deed.patch(.v7())
-        #expect(fault(try item(#"{"name":null}"#, deed)) == "/name")
-        #expect(fault(try item(#"{"cost_coins":null}"#, deed)) == "/cost_coins")
-        let change = try item(#"{"description":null,"category":null}"#, deed)
-        #expect(change == PersonalItemChange(deed, description: "", category: "personal"))
-        #expect(try item("{}", deed) == PersonalItemChange(deed))
+        let action = PersonalItemChange.Action.patch(.v7())
+        #expect(fault(try item(#"{"name":null}"#, action)) == "/name")
+        #expect(fault(try item(#"{"cost_coins":null}"#, action)) == "/cost_coins")
+        let change = try item(#"{"description":null,"category":null}"#, action)
+        #expect(change == PersonalItemChange(action, description: "", category: "personal"))
+        #expect(try item("{}", action) == PersonalItemChange(action))
     }
 
     @Test("A place in a list survives its way through a URL, and nothing else is one")

@@ -3,6 +3,7 @@ import Accounts
 import Foundation
 import Logging
 import Sync
+import Synchronization
 import TestSupport
 import Testing
 
@@ -34,6 +35,47 @@ import Testing
             // Less than what a connection is given up after.
             try await eventually(within: .seconds(4), "6 and the bus's are up") { database.gauges.connectionsUp == 7 }
         }
+    }
+
+    @Test("Who had a large answer has the next on a connection apart, behind which nobody's small read stands")
+    func largeApart() async throws {
+        try await withTestDatabase(connections: 4) { database, _ in
+            // Until the connection apart is up, what is large comes where everything else does.
+            try await eventually("all connections are up") { database.gauges.connectionsUp == 5 }
+            let ada = UUID()
+            func ask(of user: UUID, pausing seconds: Double = 0) async throws -> Int64 {
+                let rows = try await database.read(
+                    of: user,
+                    """
+                    SELECT pg_backend_pid() AS pid, pg_sleep(\(seconds)), repeat('x', CASE \(user) WHEN \(ada) THEN 300000
+                        ELSE 1 END) AS text
+                    """)
+                return try rows[0].decode("pid")
+            }
+            func small() async throws -> Int64 {
+                try await database.read("SELECT pg_backend_pid() AS pid")[0].decode("pid")
+            }
+            let everybodys = try await small()
+            // Nobody knows before the first.
+            #expect(try await ask(of: ada) == everybodys)
+            let slow = Task { try await ask(of: ada, pausing: 2) }
+            try await eventually("it is under way") { database.gauges.inFlight == 1 }
+            #expect(try await small() == everybodys)
+            #expect(try await ask(of: UUID()) == everybodys)
+            try await eventually("the slow one alone is under way") { database.gauges.inFlight == 1 }
+            #expect(try await slow.value != everybodys)
+        }
+    }
+
+    @Test("What was large is not taken for large any more ten minutes later")
+    func largeLately() {
+        let time = Mutex(ContinuousClock.now)
+        let (large, ada, ben) = (LargeAnswers(now: { time.withLock { $0 } }), UUID(), UUID())
+        large.note("SELECT 1", of: ada)
+        #expect(large.include("SELECT 1", of: ada))
+        #expect(!large.include("SELECT 2", of: ada) && !large.include("SELECT 1", of: ben))
+        time.withLock { $0 += .seconds(600) }
+        #expect(!large.include("SELECT 1", of: ada))
     }
 
     @Test("While one user's head is locked, the others' writes take what they took before")
@@ -73,7 +115,9 @@ import Testing
         try await withTestDatabase { database, url in
             try await PostgresSession.run("CREATE TABLE log (id bigserial, number bigint)", at: url)
             // The loop itself: tasks would not ask in a certain order.
-            let loop = DatabaseLoop(try DatabaseConfiguration(url: url), logger: .init(label: "loop")) { _ in }
+            let loop = DatabaseLoop(try DatabaseConfiguration(url: url, rules: nil), logger: .init(label: "loop")) {
+                _ in
+            }
             loop.start()
             defer { loop.stop() }
             let (answers, answer) = AsyncStream.makeStream(of: Bool.self)

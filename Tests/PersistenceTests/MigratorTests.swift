@@ -40,7 +40,7 @@ import Testing
     @Test("Up, down and up again leave the identical schema, and down leaves nothing")
     func upDownUp() async throws {
         try await withEmptyDatabase { url in
-            let migrator = try Migrator(url: url, folder: migrationsFolder)
+            let migrator = try Migrator(url: url, folder: migrationsFolder, rules: testRules)
             let names = migrator.migrations.map(\.name)
             #expect(names.contains("0015_user_settings"))
             #expect(try await migrator.up() == names)
@@ -52,7 +52,7 @@ import Testing
                 UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
                 UNION ALL SELECT typname FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype = 'c'
                 """, at: url)
-            #expect(left.compactMap(\.first).allSatisfy { $0 == "schema_migrations" })
+            #expect(left.compactMap(\.first).allSatisfy { $0 == "schema_migrations" || $0 == "rules_used" })
             #expect(try await migrator.up() == names)
             let second = try await onQueue { try dump(url) }
             #expect(first == second)
@@ -76,7 +76,7 @@ import Testing
     @Test("Processes that start together apply each migration once")
     func concurrent() async throws {
         try await withEmptyDatabase { url in
-            let migrator = try Migrator(url: url, folder: migrationsFolder)
+            let migrator = try Migrator(url: url, folder: migrationsFolder, rules: testRules)
             let applied = try await withThrowingTaskGroup(of: [String].self) { group in
                 for _ in 0..<5 { group.addTask { try await migrator.up() } }
                 return try await group.reduce(into: []) { $0 += $1 }

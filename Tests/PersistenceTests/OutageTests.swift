@@ -15,7 +15,7 @@ import Glibc
         connections: Int = 4, _ body: (TestCluster, Database) async throws -> Void
     ) async throws {
         let cluster = try await TestCluster(settings: ["synchronous_commit = on"])
-        let database = try openDatabase(cluster.url(), connections: connections)
+        let database = try openDatabase(cluster.url(), rules: nil, connections: connections)
         defer { database.close() }
         try await eventually("it connects") { database.gauges.connectionsUp == connections + 1 }
         try await body(cluster, database)
@@ -165,7 +165,7 @@ import Glibc
     func nextHost() async throws {
         let cluster = try await TestCluster()
         let url = "host=127.0.0.1,\(cluster.folder) port=1,5432 user=lockstep dbname=postgres"
-        let database = try openDatabase(url, connections: 2)
+        let database = try openDatabase(url, rules: nil, connections: 2)
         defer { database.close() }
         let took = await duration { #expect(await database.ping()) }
         #expect(took < .seconds(2))

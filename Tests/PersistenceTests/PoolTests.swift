@@ -37,6 +37,29 @@ import Testing
         #expect(actions == [.send(query: 4, connection: 0)])
     }
 
+    @Test("What is large is read one after the other on a connection apart, and small reads pass it by")
+    func largeApart() {
+        var pool = pool([.read, .large, .write])
+        #expect(pool.submit(1, .large, deadline: later) == [.send(query: 1, connection: 1)])
+        #expect(pool.submit(2, .large, deadline: later).isEmpty)
+        #expect(pool.submit(3, .read, deadline: later) == [.send(query: 3, connection: 0)])
+        #expect(pool.answered(1).actions == [.send(query: 2, connection: 1)])
+    }
+
+    @Test("What may turn out large keeps to one read connection, which small reads avoid unless many are elsewhere")
+    func maybeLarge() {
+        var pool = pool([.read, .read])
+        #expect(pool.submit(1, .maybeLarge, deadline: later) == [.send(query: 1, connection: 1)])
+        #expect(pool.submit(2, .maybeLarge, deadline: later) == [.send(query: 2, connection: 1)])
+        for query in 3..<35 {
+            #expect(pool.submit(query, .read, deadline: later) == [.send(query: query, connection: 0)])
+        }
+        #expect(pool.submit(35, .read, deadline: later) == [.send(query: 35, connection: 0)])
+        #expect(pool.submit(36, .read, deadline: later) == [.send(query: 36, connection: 1)])
+        for _ in 0..<2 { #expect(pool.answered(1).query != nil) }
+        #expect(pool.submit(37, .read, deadline: later) == [.send(query: 37, connection: 1)])
+    }
+
     @Test("A statement waits for a connection that is not up yet")
     func waitsForConnection() {
         var pool = Pool(lanes: [.read])

@@ -56,6 +56,30 @@ import Testing
         }
     }
 
+    @Test("Values of a composite type come in an array, each column by its place")
+    func records() async throws {
+        try await withTestDatabase { database, url in
+            try await PostgresSession.run("CREATE TYPE pair AS (a text, b bigint, c json)", at: url)
+            let rows = try await database.read(
+                """
+                SELECT ARRAY[('x', 1, '{"y":2}'), (NULL, 2, NULL)]::pair[] AS some, NULL::pair[] AS none, \
+                ARRAY[]::pair[] AS empty, ARRAY[NULL]::pair[] AS broken
+                """)
+            let row = try #require(rows.first)
+            let some = try row.decode("some", as: [Record].self)
+            #expect(try some.map { try $0.decode(0, as: String?.self) } == ["x", nil])
+            #expect(try some.map { try $0.decode(1, as: Int.self) } == [1, 2])
+            #expect(
+                try some.map { try $0.decode(2, as: RawJSON?.self) } == [RawJSON(utf8: Array(#"{"y":2}"#.utf8)), nil])
+            #expect(throws: DatabaseError.self) { try some[1].decode(0, as: String.self) }
+            #expect(throws: DatabaseError.self) { try some[0].decode(1, as: String.self) }
+            #expect(throws: DatabaseError.self) { try some[0].decode(3, as: String.self) }
+            #expect(try row.decode("none", as: [Record]?.self)?.count == nil)
+            #expect(try row.decode("empty", as: [Record].self).isEmpty)
+            #expect(throws: DatabaseError.self) { try row.decode("broken", as: [Record].self) }
+        }
+    }
+
     @Test("NULL of every type is bound and read")
     func nulls() async throws {
         try await withTestDatabase { database, _ in

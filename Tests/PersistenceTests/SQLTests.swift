@@ -47,7 +47,7 @@ import Testing
     /// Type-checks one line, with `text` a variable, against the real SQL.swift.
     private func compile(_ line: String) async throws -> (status: Int32, output: String) {
         let source = URL(fileURLWithPath: migrationsFolder).deletingLastPathComponent()
-            .appendingPathComponent("Modules/Persistence/Postgres/SQL.swift")
+            .appendingPathComponent("Modules/Persistence/SQL.swift")
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sql-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }

@@ -25,20 +25,21 @@ struct FrameRulesTests {
     @Test("A text message comes out whole, also in pieces with control frames between them")
     func messages() {
         var rules = FrameRules()
-        #expect(rules.receive(frame("hello")) == .text(ByteBuffer(string: "hello")))
+        #expect(rules.receive(frame("hello")) == .message(ByteBuffer(string: "hello")))
         #expect(rules.receive(frame("hé", fin: false)) == nil && rules.isInsideMessage)
         #expect(rules.receive(frame("p", .ping)) == .ping(ByteBuffer(string: "p")))
         #expect(rules.receive(frame("l", .continuation, fin: false)) == nil)
         #expect(rules.receive(frame("", .pong)) == .pong)
         #expect(
-            rules.receive(frame("lo", .continuation)) == .text(ByteBuffer(string: "héllo")) && !rules.isInsideMessage)
+            rules.receive(frame("lo", .continuation)) == .message(ByteBuffer(string: "héllo")) && !rules.isInsideMessage
+        )
     }
 
     @Test("A character may be cut between fragments, and is checked when the message is whole")
     func cutCharacters() {
         var rules = FrameRules()
         #expect(rules.receive(frame(bytes: [0xC3], fin: false)) == nil)
-        #expect(rules.receive(frame(bytes: [0xA9], .continuation)) == .text(ByteBuffer(string: "é")))
+        #expect(rules.receive(frame(bytes: [0xA9], .continuation)) == .message(ByteBuffer(string: "é")))
         #expect(rules.receive(frame(bytes: [0xC3], fin: false)) == nil)
         #expect(rules.receive(frame(bytes: [0x41], .continuation)) == .violation(.invalidText))
     }
@@ -67,7 +68,7 @@ struct FrameRulesTests {
     func sizes() {
         let half = String(repeating: "x", count: 32_768)
         var rules = FrameRules()
-        #expect(rules.receive(frame(half + half)) == .text(ByteBuffer(string: half + half)))
+        #expect(rules.receive(frame(half + half)) == .message(ByteBuffer(string: half + half)))
         #expect(rules.receive(frame(half, fin: false)) == nil)
         #expect(rules.receive(frame(half + "x", .continuation)) == .violation(.tooBig))
     }

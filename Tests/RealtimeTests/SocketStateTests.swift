@@ -34,6 +34,7 @@ struct SocketStateTests {
             case .pull(let since): "pull \(since.map { String($0.place.user) } ?? "all")"
             case .pullSoon: "soon"
             case .sendResults: "results"
+            case .loseResults: "lost"
             }
         }
     }
@@ -101,6 +102,51 @@ struct SocketStateTests {
         #expect(words(state.pushed(ByteBuffer(string: "r"), head: 0)) == ["results"])
     }
 
+    @Test("Results whose changes the database no longer knows are not waited for, and not vouched for")
+    func lostResults() {
+        // Restored to before: the head is never reached again.
+        var state = standing(at: 9)
+        #expect(words(state.pushed(ByteBuffer(string: "r"), head: 10)) == ["pull 9"])
+        #expect(words(state.restored()) == [])
+        #expect(words(state.pulled(pull(from: nil, to: 3)).actions) == ["pull 9"])
+        #expect(words(state.pulled(pull(from: nil, to: 3)).actions) == ["lost"])
+        #expect(!state.holdsResults)
+        // Nobody said that it was restored, and the pull under way was begun before the results came.
+        var other = standing(at: 9)
+        _ = other.hinted(user: 10)
+        #expect(words(other.pushed(ByteBuffer(string: "r"), head: 10)) == [])
+        #expect(words(other.pulled(pull(from: nil, to: 3)).actions) == ["pull 3"])
+        #expect(words(other.pulled(pull(from: 3, to: 3)).actions) == ["lost"])
+        // Another database that happens to be as far.
+        var third = standing(at: 9)
+        _ = third.pushed(ByteBuffer(string: "r"), head: 10)
+        let elsewhere = Pull(
+            previous: nil, cursor: Cursor(epoch: "f", place: Place(user: 12, shared: 0)), reset: true, documents: [],
+            time: Timestamp(microseconds: 0))
+        #expect(words(third.pulled(elsewhere).actions) == ["lost"])
+    }
+
+    @Test("A pull that waits its turn is for the user's own changes as soon as there is one")
+    func urgency() {
+        var state = standing(at: 4)
+        #expect(words(state.hinted(shared: 7)) == ["pull 4"])
+        #expect(state.isPulling && !state.isForOwn)
+        #expect(words(state.changed(change(5))) == [])
+        #expect(state.isForOwn)
+        #expect(state.pullBegins()?.place.user == 4)
+        let (ids, actions) = state.pulled(pull(from: 4, to: 5))
+        #expect(ids == [id(5)] && words(actions) == [])
+    }
+
+    @Test("A client that moves while its pull waits is read for from there, once")
+    func movedBeforeItsTurn() {
+        var state = standing(at: 4)
+        #expect(words(state.hinted(user: 5)) == ["pull 4"])
+        for version in Version(1)...100 { #expect(words(state.resync(to: cursor(version))) == []) }
+        #expect(state.pullBegins()?.place.user == 100)
+        #expect(state.pulled(pull(from: 100, to: 100)).ids != nil)
+    }
+
     @Test("A client that says it stands elsewhere is served from there, and what was on its way is thrown away")
     func resync() {
         var state = standing(at: 4)
@@ -137,7 +183,7 @@ struct SocketStateTests {
                     client = change.version
                 case .pull(let since): pulls.append(since)
                 case .pullSoon: soon = true
-                case .sendResults: break
+                case .sendResults, .loseResults: break
                 }
             }
         }

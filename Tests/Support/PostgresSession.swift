@@ -25,6 +25,14 @@ package final class PostgresSession: Sendable {
                 defer { PQfinish(pointer) }
                 throw Failure(description: String(cString: PQerrorMessage(pointer)))
             }
+            // The rules that the database holds, which tests ask by their names; what tests make lies in front of them.
+            PQclear(
+                PQexec(
+                    pointer,
+                    """
+                    SELECT set_config('search_path', concat_ws(', ', current_setting('search_path'),
+                        (SELECT string_agg(nspname, ', ') FROM pg_namespace WHERE nspname LIKE 'rules\\_%')), false)
+                    """))
             return Handle(pointer: pointer)
         }
     }

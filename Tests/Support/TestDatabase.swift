@@ -1,6 +1,8 @@
+import FeatureList
 import Foundation
 import Logging
 package import Persistence
+package import Sync
 import Synchronization
 
 /// Gives a test a database of its own with every migration applied, and takes it away afterwards. Cheap: it is copied
@@ -28,16 +30,24 @@ package func withEmptyDatabase<Value>(
 }
 
 /// Another process's connections to the same database, silent in the log. Whoever opens them closes them.
-package func openDatabase(_ url: String, connections: Int = 4) throws -> Database {
+/// - Parameter rules: nil where the database has none.
+package func openDatabase(_ url: String, rules: Rules? = testRules, connections: Int = 4) throws -> Database {
     Database(
-        try DatabaseConfiguration(url: url, connections: connections),
+        try DatabaseConfiguration(url: url, rules: rules, connections: connections),
         logger: Logger(label: "tests", factory: { _ in SwiftLogNoOpLogHandler() }))
 }
 
+/// What all features publish.
+package let testViews = FeatureViews.all
+
+/// The rules of all features.
+package let testRules = Rules.all
+
 /// The folder of migrations, found from where this file lies.
-package let migrationsFolder: String =
-    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("Migrations").path
+package let migrationsFolder: String = clone.appendingPathComponent("Migrations").path
+
+private let clone = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
 
 private func withDatabase<Value>(
     migrated: Bool, isolation: isolated (any Actor)? = #isolation, _ body: (String) async throws -> Value
@@ -112,7 +122,9 @@ private actor TestServer {
         }
         let template = "lockstep_template_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
         try await PostgresSession.run("CREATE DATABASE \(template) TEMPLATE template0", at: url)
-        try await Migrator(url: try PostgresSession.url(url, database: template), folder: migrationsFolder).up()
+        try await Migrator(
+            url: try PostgresSession.url(url, database: template), folder: migrationsFolder, rules: testRules
+        ).up()
         return Server(url: url, template: template, cluster: cluster)
     }
 }

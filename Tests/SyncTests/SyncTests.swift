@@ -69,32 +69,61 @@ struct SyncTests {
         #expect(throws: Problem.self) { try Push(reading: many) }
     }
 
-    @Test("A wait registers before it looks, and ends by an announcement, by time, or at once when the feed closes")
+    @Test("Who polls is asked to come later the more statements wait, and four times as late at most")
+    func pace() {
+        func milliseconds(_ waiting: Int) -> Int64 { PollPace(seconds: 30) { waiting }.milliseconds }
+        #expect([0, 99, 100, 250, 1_000_000].map(milliseconds) == [30_000, 30_000, 60_000, 90_000, 120_000])
+    }
+
+    @Test("A wait registers before it looks, and ends by an announcement, by time, or at once when the polls close")
     func waiting() async throws {
-        let feed = ChangeFeed()
+        let polls = LongPolls()
         let user = UUID.v7()
         let change = Change(user: user, previous: 0, version: 1, documents: [], mutationIDs: [])
         // Announced while the first look is under way: nothing falls in between.
         let looks = Counter()
-        let found: String? = try await feed.wait(user: user, beyond: Place(user: 0, shared: 0), limit: .seconds(20)) {
+        let found: String? = try await polls.wait(user: user, beyond: Place(user: 0, shared: 0), limit: .seconds(20)) {
             if await looks.next() == 1 {
-                feed.announce(.changed(change))
+                polls.hear(.changed(change))
                 return nil
             }
             return "found"
         }
-        #expect(found == "found" && feed.waitingUsers.isEmpty)
-        let nothing: String? = try await feed.wait(
+        #expect(found == "found" && polls.users.isEmpty)
+        let nothing: String? = try await polls.wait(
             user: user, beyond: Place(user: 1, shared: 0), limit: .milliseconds(30)
         ) {
-            feed.announce(.changed(change))
+            polls.hear(.changed(change))
             return nil
         }
         #expect(nothing == nil)
-        async let ended: String? = feed.wait(user: user, beyond: Place(user: 1, shared: 0), limit: .seconds(60)) { nil }
-        while feed.waitingUsers.isEmpty { await Task.yield() }
-        feed.close()
+        async let ended: String? = polls.wait(user: user, beyond: Place(user: 1, shared: 0), limit: .seconds(60)) {
+            nil
+        }
+        while polls.users.isEmpty { await Task.yield() }
+        polls.close()
         #expect(try await ended == nil)
+    }
+
+    @Test("Of one user so many wait at most: the one that waits longest ends, and nobody else's does")
+    func crowd() async throws {
+        let polls = LongPolls(mostWaits: 3)
+        let (ada, ben) = (UUID.v7(), UUID.v7())
+        func wait(_ user: UUID) async throws -> Bool {
+            try await polls.wait(user: user, beyond: Place(user: 0, shared: 0), limit: .seconds(60)) { nil as Bool? }
+                ?? false
+        }
+        let other = Task { try await wait(ben) }
+        while polls.count < 1 { await Task.yield() }
+        let first = Task { try await wait(ada) }
+        while polls.count < 2 { await Task.yield() }
+        let next = (1...3).map { _ in Task { try await wait(ada) } }
+        // The first one is answered while these wait on.
+        #expect(try await !first.value)
+        while polls.count < 4 { await Task.yield() }
+        #expect(Set(polls.users) == [ada, ben])
+        polls.close()
+        for task in next + [other] { #expect(try await !task.value) }
     }
 }
 

@@ -1,8 +1,9 @@
-// A small honest model of the server (contract, sections 6 and 7) for one user: heads, versions, exactly-once,
-// conflicts,
-// resets. What it holds at every place is remembered, so that a replica can be held against it.
+// A small honest model of the server (contract, sections 4 to 7) for one user: heads, versions, exactly-once, conflicts,
+// resets, and what is refused. What it holds at every place is remembered, so that a replica can be held against it.
 
 export const SHARED = new Set(["items", "flags"]);
+
+const ITEM = { available: true, stock_remaining: null, max_per_user: null, consumable: true };
 
 export class ModelServer {
     epoch = 1;
@@ -22,9 +23,15 @@ export class ModelServer {
     spent = 0;
     /** Told of each change: {documents, shared, mutation}. */
     listeners = new Set();
+    /** Told of each decision: {mutation, at, before (what stood, by place), result}. */
+    judges = new Set();
 
-    constructor() {
-        this.write([["items", "hat", { id: "hat", cost_coins: 10, stock_remaining: null }]], { shared: true });
+    /** @param {() => number} clock  in milliseconds */
+    constructor(clock) {
+        this.clock = clock;
+        this.write([["items", "hat", { ...ITEM, id: "hat", cost_coins: 10 }],
+            ["items", "scarf", { ...ITEM, id: "scarf", cost_coins: 3, stock_remaining: 9, max_per_user: 3, consumable: false }]],
+        { shared: true });
         this.write([["wallet", "coins", { total_coins: 100, earned_coins: 100, spent_coins: 0 }],
             ["rewards", "first", { id: "first", coins_earned: 5, claimed: false, claimed_at: null }]], {});
     }
@@ -35,6 +42,7 @@ export class ModelServer {
 
     /** @param {string | null} text */
     pull(text) {
+        this.completeDue();
         const [epoch, user, shared] = (text ?? "0.0.0").split(".").map(Number);
         const reset = epoch !== this.epoch || user < this.floor || user > this.heads.user || shared > this.heads.shared;
         const documents = [...this.documents.values()].filter((it) => reset ? it.value !== null
@@ -65,7 +73,12 @@ export class ModelServer {
             result = { id, status: "rejected", problem: { status: 409, code: "device_forked", detail: "" } };
         } else {
             if (seq !== undefined) this.numbers.set(number, id);
+            this.completeDue();
+            const before = new Map([...this.documents].map(([place, it]) => [place, it.value]));
+            const cursor = this.cursor();
+            this.decidedAt = this.clock();
             result = { id, ...this.decide(device, mutation) };
+            for (const judge of this.judges) judge({ mutation, at: this.decidedAt, before, cursor, result });
         }
         this.done.set(id, result);
         this.order.set(device, [...(this.order.get(device) ?? []), id]);
@@ -73,49 +86,173 @@ export class ModelServer {
     }
 
     /** @param {string} device @param {any} mutation */
-    decide(device, { id, name, args, base_version: base }) {
+    decide(device, { id, name, args, base_version: base, age_ms: age = 0 }) {
+        if (name.startsWith("focus.")) return this.focus(device, id, name, args, base, age);
         switch (name) {
         case "settings.set": return this.set(device, id, args.key, args.value, base);
         case "settings.delete": return this.set(device, id, args.key, null, base);
         case "market.purchase": return this.purchase(device, id, args);
+        case "market.redeem": return this.redeem(device, id, args);
         case "market.claim": return this.claim(device, id, args);
         default: return refusal(422, "unknown_mutation");
         }
     }
 
+    /** What stands under a place; undefined: nothing. */
+    value(collection, id) {
+        return this.documents.get(`${collection}\n${id}`)?.value ?? undefined;
+    }
+
+    /** Whether somebody else wrote it since the version that the device knew. */
+    isStale(now, device, base) {
+        const foreign = now === undefined ? 0 : now.device === device ? now.foreign : now.version;
+        return base !== undefined && foreign > base;
+    }
+
+    conflict(now) {
+        this.conflicts += 1;
+        return { status: "conflict", version: now.version, document: plain(now) };
+    }
+
     set(device, id, key, value, base) {
-        if (value === "bad") return refusal(422, "invalid_setting");
+        if (key === "theme" && value !== null && !["light", "dark", "system"].includes(value)) {
+            return refusal(422, "invalid_setting");
+        }
+        // What no device can know.
+        if (value === "bad") return refusal(409, "storage_full");
         const now = this.documents.get(`settings\n${key}`);
         const same = JSON.stringify(now?.value ?? null) === JSON.stringify(value);
-        const foreign = now === undefined ? 0 : now.device === device ? now.foreign : now.version;
-        if (base !== undefined && !same && foreign > base && !(now.value === null && base === 0)) {
-            this.conflicts += 1;
-            return { status: "conflict", version: now.version, document: plain(now) };
-        }
+        if (!same && this.isStale(now, device, base) && !(now.value === null && base === 0)) return this.conflict(now);
         if (!same) this.write([["settings", key, value]], { device, mutation: id });
         return { status: "applied", version: this.documents.get(`settings\n${key}`)?.version ?? 0 };
     }
 
-    purchase(device, id, { item_id: item, quantity = 1, expected_cost_coins: expected }) {
-        const { cost_coins: price } = this.documents.get(`items\n${item}`).value;
-        if (expected !== undefined && expected !== price) return refusal(409, "price_changed");
-        const wallet = this.documents.get("wallet\ncoins").value;
-        const cost = price * quantity;
+    purchase(device, id, { item_id: name, quantity = 1, expected_cost_coins: expected }) {
+        if (!(Number.isInteger(quantity) && quantity > 0 && quantity < 100)) return refusal(422, "invalid_body");
+        const item = this.value("items", name);
+        if (item === undefined) return refusal(404, "not_found");
+        const owned = this.value("inventory", name);
+        const wallet = this.value("wallet", "coins");
+        const cost = item.cost_coins * quantity;
+        if (!item.available) return refusal(409, "item_unavailable");
+        if (expected !== undefined && expected !== item.cost_coins) return refusal(409, "price_changed");
+        if (item.max_per_user !== null && (owned?.quantity ?? 0) + quantity > item.max_per_user) {
+            return refusal(409, "limit_reached");
+        }
+        if (item.stock_remaining !== null && item.stock_remaining < quantity) return refusal(409, "out_of_stock");
         if (wallet.total_coins < cost) return refusal(409, "insufficient_coins");
-        const owned = this.documents.get(`inventory\n${item}`)?.value;
         this.spent += cost;
         this.write([
             ["wallet", "coins", { ...wallet, total_coins: wallet.total_coins - cost, spent_coins: wallet.spent_coins + cost }],
-            ["inventory", item, {
-                item_id: item, redeemed: 0, purchased_at: "x", quantity: (owned?.quantity ?? 0) + quantity,
+            ["inventory", name, {
+                item_id: name, redeemed: owned?.redeemed ?? 0, purchased_at: "x", quantity: (owned?.quantity ?? 0) + quantity,
                 cost_paid_coins: (owned?.cost_paid_coins ?? 0) + cost,
             }],
         ], { device, mutation: id });
+        const { version } = this.documents.get("wallet\ncoins");
+        if (item.stock_remaining !== null) {
+            this.write([["items", name, { ...item, stock_remaining: item.stock_remaining - quantity }]], { shared: true });
+        }
+        return { status: "applied", version };
+    }
+
+    redeem(device, id, { item_id: name, quantity = 1 }) {
+        if (!(Number.isInteger(quantity) && quantity > 0 && quantity < 100)) return refusal(422, "invalid_body");
+        const owned = this.value("inventory", name);
+        const item = this.value("items", name);
+        if (owned === undefined && item === undefined) return refusal(404, "not_found");
+        if (item?.consumable === false || (owned?.quantity ?? 0) - (owned?.redeemed ?? 0) < quantity) {
+            return refusal(409, "nothing_to_redeem");
+        }
+        this.write([["inventory", name, { ...owned, redeemed: owned.redeemed + quantity }]], { device, mutation: id });
         return { status: "applied", version: this.heads.user };
     }
 
+    // Focus sessions. Nothing here lasts for an hour, so that none expires.
+
+    /** A session whose time is up is completed, whoever comes first. */
+    completeDue() {
+        const live = this.value("focus", "active");
+        if (live?.status === "active" && Date.parse(live.ends_at) <= this.clock()) this.complete(live, {});
+    }
+
+    complete(live, by) {
+        const coins = live.mode === "focus" ? Math.floor(live.duration_seconds * 10 / 1500) : 0;
+        const wallet = this.value("wallet", "coins");
+        const paid = { ...wallet, total_coins: wallet.total_coins + coins, earned_coins: wallet.earned_coins + coins };
+        this.ended = new Map([...this.ended, [live.id, "completed"]]);
+        this.write([["focus", "active", null], ...(coins > 0 ? [["wallet", "coins", paid]] : [])], by);
+    }
+
+    ended = new Map();
+
+    focus(device, id, name, args, base, age) {
+        const now = this.documents.get("focus\nactive");
+        const live = now?.value ?? undefined;
+        const by = { device, mutation: id };
+        const done = () => ({ status: "applied", version: this.heads.user });
+        const named = args.id !== undefined && args.id !== live?.id;
+        const { duration_seconds: seconds = 1500 } = args;
+        if (["focus.complete", "focus.abandon"].includes(name) && args.id === undefined) return refusal(422, "invalid_body");
+        if (!(Number.isInteger(seconds) && seconds >= 1 && seconds <= 14_400)) return refusal(422, "invalid_body");
+        if (named && !this.ended.has(args.id)) return refusal(404, "not_found");
+        const completed = name === "focus.complete" && this.ended.get(args.id) === "completed";
+        if (this.isStale(now, device, base) && !completed && !(name === "focus.start" && live === undefined)) {
+            return this.conflict(now);
+        }
+        if (completed) return done();
+        if (named) return refusal(409, "already_ended");
+        if (name === "focus.start") return this.start(id, args, seconds, live, by) ?? done();
+        if (live === undefined) return refusal(404, "no_session");
+        if (name === "focus.abandon") {
+            this.ended.set(live.id, "abandoned");
+            this.write([["focus", "active", null]], by);
+            return done();
+        }
+        if (name === "focus.complete") {
+            const left = live.status === "paused" ? live.remaining_seconds : (Date.parse(live.ends_at) - this.clock()) / 1000;
+            if (left > 2) return refusal(409, "too_early");
+            this.complete(live, by);
+            return done();
+        }
+        if ((live.status === "active") !== (name === "focus.pause")) {
+            return refusal(409, name === "focus.pause" ? "not_active" : "not_paused");
+        }
+        this.turn(live, name === "focus.pause", this.clock() - age, by);
+        return done();
+    }
+
+    start(id, { mode = "focus", task_title: title = null, replace = false }, seconds, live, by) {
+        if (live !== undefined && !replace) return refusal(409, "session_live");
+        if (live !== undefined) this.ended.set(live.id, "abandoned");
+        const at = this.clock();
+        this.write([["focus", "active", {
+            id, mode, status: "active", duration_seconds: seconds, started_at: time(at), ends_at: time(at + seconds * 1000),
+            paused_at: null, remaining_seconds: null, pause_count: 0, paused_seconds: 0, task_title: title, coins_awarded: 0,
+            completed_at: null, version: 0,
+        }]], by);
+        this.turnedAt = at;
+        return null;
+    }
+
+    /** Pauses or resumes, so long ago, but not before the session's last turn. */
+    turn(live, pauses, when, by) {
+        const at = Math.max(this.turnedAt, Math.min(when, this.clock()));
+        this.turnedAt = at;
+        this.decidedAt = at;
+        const left = live.remaining_seconds;
+        this.write([["focus", "active", pauses ? {
+            ...live, status: "paused", ends_at: null, paused_at: time(at), pause_count: live.pause_count + 1,
+            remaining_seconds: Math.min(live.duration_seconds, Math.ceil((Date.parse(live.ends_at) - at) / 1000)),
+        } : {
+            ...live, status: "active", ends_at: time(at + left * 1000), paused_at: null, remaining_seconds: null,
+            paused_seconds: live.paused_seconds + Math.max(0, Math.round((at - Date.parse(live.paused_at)) / 1000)),
+        }]], by);
+    }
+
     claim(device, id, { reward_id: reward }) {
-        const now = this.documents.get(`rewards\n${reward}`).value;
+        const now = this.value("rewards", reward);
+        if (now === undefined) return refusal(404, "not_found");
         if (now.claimed) return refusal(409, "already_claimed");
         const wallet = this.documents.get("wallet\ncoins").value;
         this.write([
@@ -173,6 +310,10 @@ export function textOfReplica(documents) {
 function textOf(live) {
     return JSON.stringify(live.map(([key, version, value]) => [key, version, Object.entries(value ?? {}).sort().flat(), `${value}`])
         .sort(([one], [other]) => (one < other ? -1 : 1)));
+}
+
+function time(milliseconds) {
+    return new Date(milliseconds).toISOString();
 }
 
 function plain({ collection, id, value, version }) {

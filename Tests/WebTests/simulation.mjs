@@ -1,13 +1,14 @@
 // Long because a world is one thing: its time, its network, its devices and what must hold of them read together.
 //
-// node simulation.mjs FIRST COUNT: runs schedules FIRST … FIRST+COUNT−1. Each is a world of a model server, a few
-// devices of
+// node simulation.mjs FIRST COUNT: runs schedules FIRST … FIRST+COUNT−1. Each is a world of a model server, a few devices of
 // one or two tabs that run the real machine, and a network that delays, drops, duplicates, cuts and answers late; tabs
 // crash, stores keep what was written. In the end the network heals, and then: every replica is the server's, every
 // queue is empty, every change that was kept has happened once, in its device's order. All the while a replica equals
-// what the server held at its cursor. A failure prints the schedule's number, which repeats it exactly.
+// what the server held at its cursor, and what the server decides is what a device shows. A failure prints the schedule's number, which repeats it exactly.
 
+import { isDeepStrictEqual } from "node:util";
 import { initial, step } from "../../Clients/Web/sync/machine.js";
+import { judge } from "../../Clients/Web/sync/optimistic.js";
 import { read, waiting } from "../../Clients/Web/sync/replica.js";
 import { ModelServer, textOfReplica } from "./model.mjs";
 
@@ -18,7 +19,7 @@ const KEYS = ["theme", "a", "b", "c"];
 
 class World {
     now = 0;
-    server = new ModelServer();
+    server = new ModelServer(() => this.now);
     healed = false;
     /** A heap of what is due: [time, order, act]. */
     due = [];
@@ -30,11 +31,18 @@ class World {
     /** Ids that became others. */
     renamed = new Map();
     made_count = 0;
+    /** What was shown of a change when it was made: id → {cursor, effects}. */
+    shown = new Map();
 
     constructor(seed) {
         this.seed = seed;
         this.random = generator(seed);
-        this.trouble = { drop: this.random() * 0.3, cut: this.random() * 0.15, slow: this.random() * 3_000 };
+        this.trouble = {
+            drop: this.random() * 0.3, cut: this.random() * 0.15, slow: this.random() * 3_000,
+            // Something on the way does not let an answer take longer.
+            longest: this.random() < 0.3 ? this.random() * 20_000 : Infinity,
+        };
+        this.server.judges.add((decision) => this.compare(decision));
         this.server.listeners.add((change) => {
             for (const socket of this.sockets) socket.changed(change);
         });
@@ -85,10 +93,49 @@ class World {
                 ["settings.set", { key, value: pick(this, ["light", "dark"]) }],
                 ["settings.set", { key, value: this.chance(0.1) ? "malformed" : 1 }],
                 ["settings.delete", { key }],
-                ["market.purchase", { item_id: "hat" }],
-                ["market.claim", { reward_id: "first" }],
+                ["market.purchase", { item_id: pick(this, ["hat", "scarf"]), quantity: pick(this, [1, 1, 2, 5]) }],
+                ["market.purchase", { item_id: pick(this, ["hat", "glove"]), quantity: pick(this, [1, 0, 100, "2"]) }],
+                ["market.redeem", { item_id: pick(this, ["hat", "scarf", "glove"]) }],
+                ["market.claim", { reward_id: pick(this, ["first", "none"]) }],
+                ...this.ofSession(tab),
             ]);
             tab.mutate(name, args);
+        }
+    }
+
+    /** What a user does with the session that they see, or would like to. */
+    ofSession(tab) {
+        const { id } = read(tab.state, "focus", "active") ?? {};
+        return [
+            ["focus.start", { duration_seconds: pick(this, [0, 2, 20, 150]), replace: this.chance(0.5) }],
+            ["focus.pause", this.chance(0.5) ? {} : { id }], ["focus.resume", this.chance(0.5) ? {} : { id }],
+            ["focus.complete", { id }], ["focus.abandon", { id }],
+        ].map(([name, args]) => [name, args.id === undefined && "id" in args ? {} : args]);
+    }
+
+    /** What was decided is what a device shows over the same documents; and did show, where it held them. */
+    compare({ mutation, at, before, cursor, result }) {
+        const { id, name, args } = mutation;
+        const { effects, refusal } = judge({ id, name, args, made: at }, {
+            read: (collection, it) => before.get(`${collection}\n${it}`) ?? undefined, full: () => false,
+        });
+        if (result.status === "conflict") return;
+        this.compareShown(mutation, effects, result);
+        const code = result.problem?.code;
+        expect(refusal === null || refusal === code, `${name} is refused as expected`, [args, refusal, code]);
+        const shown = this.shown.get(id);
+        if (shown?.cursor === cursor && !name.startsWith("focus.")) this.compareShown(mutation, shown.effects, result);
+    }
+
+    compareShown({ name, args }, effects, { status, problem }) {
+        if (problem?.code === "storage_full") return;
+        if (status === "rejected") return expect(effects.length === 0, `${name}, refused, shows nothing`, [args, problem, effects]);
+        for (const { collection, id, value } of effects) {
+            const now = this.server.value(collection, id) ?? null;
+            // A session that goes on from a moment so long ago that its end is over may be completed already.
+            const isOver = value?.status === "active" && Date.parse(value.ends_at) <= this.now;
+            const timeless = (it) => it === null || typeof it !== "object" ? it : { ...it, purchased_at: "", claimed_at: "" };
+            expect(isDeepStrictEqual(timeless(isOver && now === null ? null : value), timeless(now)), `${name} is carried out as shown`, [args, value, now]);
         }
     }
 
@@ -99,12 +146,19 @@ class World {
         const blow = Math.floor(this.random() * 9);
         if (blow === 0) for (const socket of [...this.sockets]) socket.cut();
         if (blow === 1) this.server.purge();
-        if (blow === 2) this.server.epoch += 1, this.sockets.forEach((socket) => socket.cut());
-        if (blow === 3) this.server.write([["items", "hat", { id: "hat", cost_coins: pick(this, [10, 12]), stock_remaining: null }]],
-            { shared: true });
+        if (blow === 2) {
+            this.server.epoch += 1;
+            for (const socket of [...this.sockets]) socket.cut();
+        }
+        if (blow === 3) {
+            const hat = this.server.value("items", "hat");
+            const now = { ...hat, cost_coins: pick(this, [10, 12]), available: this.chance(0.8) };
+            this.server.write([["items", "hat", now]], { shared: true });
+        }
         if (blow === 4) this.server.write([["settings", pick(this, KEYS), { n: this.order }]], {});
         if (blow === 5 && tab !== undefined) tab.crash();
         if (blow === 6 && tab !== undefined) tab.happen({ type: pick(this, ["wake", "hidden", "unplugged", "jumped"]) });
+        if (blow === 6 && tab !== undefined && this.chance(0.3)) tab.happen({ type: "holds", holds: this.chance(0.5) });
         if (blow === 7) device.open();
         if (blow === 8 && this.devices.length < 4) this.devices.push(new Device(this, device.name, device.store));
     }
@@ -120,7 +174,7 @@ class World {
     settled() {
         const cursor = this.server.cursor();
         return this.devices.every((device) => device.writes === 0 && device.tabs.every((tab) => !tab.alive
-            || (tab.state.cursor === cursor && tab.state.entries.length === 0 && tab.state.keeping.length === 0)));
+            || (tab.state.cursor === cursor && tab.state.entries.length === 0 && tab.state.persisting.length === 0)));
     }
 
     judge() {
@@ -189,6 +243,7 @@ class Device {
         // Both go by the same name from now on, so what each of them keeps in order can no longer be told apart.
         if (this.copied) for (const device of world.devices) if (device.name === name) device.copied = true;
         this.realtime = world.chance(0.6);
+        this.holds = world.chance(0.7);
         this.open();
         if (world.chance(0.3)) this.open();
     }
@@ -254,7 +309,7 @@ class Tab {
     lead() {
         this.leads = true;
         this.load();
-        this.happen({ type: "lead", realtime: this.device.realtime, visible: true });
+        this.happen({ type: "lead", realtime: this.device.realtime, visible: true, holds: this.device.holds });
     }
 
     crash() {
@@ -268,7 +323,11 @@ class Tab {
         const id = `m${this.world.made_count++}`;
         this.world.made.set(id, { stored: false, malformed: args.value === "malformed" });
         this.waiting.add(id);
-        this.happen({ type: "mutate", id, name, args, made: 0, room: this.world.chance(0.8) });
+        this.happen({ type: "mutate", id, name, args, made: this.world.now, room: this.world.chance(0.8) });
+        const { entries, cursor } = this.state;
+        if (entries.length === 1 && entries[0].mutation.id === id) {
+            this.world.shown.set(id, { cursor, effects: entries[0].effects });
+        }
     }
 
     happen(event) {
@@ -283,9 +342,9 @@ class Tab {
     }
 
     carryOut(effect) {
-        const { world, device } = this;
+        const { device } = this;
         switch (effect.type) {
-        case "keep": return this.keep(effect);
+        case "persist": return this.persist(effect);
         case "save": return this.save(effect);
         case "forget": return device.write(this, () => {
             device.store.entries = device.store.entries.filter((it) => !effect.ids.includes(it.mutation.id));
@@ -293,7 +352,7 @@ class Tab {
         case "forked": return device.write(this, () => (device.store.forked = true));
         case "renamed": return this.rename(effect);
         case "answer": return this.answer(effect.result);
-        case "tell": return this.tell(effect.message);
+        case "broadcast": return this.broadcast(effect.message);
         case "timer": return this.timer(effect);
         case "untimer": return this.timers.delete(effect.name);
         case "socket": return (this.socket = new Socket(this, effect));
@@ -306,7 +365,7 @@ class Tab {
         }
     }
 
-    keep({ entry, at }) {
+    persist({ entry, at }) {
         const { store } = this.device;
         this.device.write(this, () => {
             store.seq += 1;
@@ -314,7 +373,7 @@ class Tab {
             store.entries = [...store.entries, kept];
             store.placed.push({ id: entry.mutation.id, tab: this.label });
             this.world.made.get(entry.mutation.id).stored = true;
-            this.happen({ type: "kept", entry: kept, at });
+            this.happen({ type: "persisted", entry: kept, at });
         });
     }
 
@@ -348,7 +407,7 @@ class Tab {
     answer(result) {
         if (!this.waiting.delete(result.id)) return;
         if (result.problem?.status === 0) return;
-        if (result.problem?.code === "invalid_body") {
+        if (result.problem?.code === "malformed") {
             return expect(this.world.made.get(result.id).malformed, `${this.label}: only what is malformed is passed over`, result);
         }
         const final = this.world.server.done.get(result.id);
@@ -356,7 +415,7 @@ class Tab {
     }
 
     /** To the other tabs: in order, never lost. */
-    tell(message) {
+    broadcast(message) {
         const copy = structuredClone(message);
         const time = Math.max(this.said, this.world.now + this.world.random() * 5);
         this.said = time + 0.001;
@@ -375,8 +434,9 @@ class Tab {
         });
     }
 
-    request({ request, asking, cursor, mutations = [] }) {
+    request({ request, asking, cursor, mutations = [], wait }) {
         const { world } = this;
+        if (asking === "hold") return this.hold(request, cursor, wait);
         const fail = () => this.happen({ type: "failed", request });
         if (world.lost()) return world.after(200 + world.random() * 10_000, fail);
         const sent = structuredClone(mutations);
@@ -386,6 +446,30 @@ class Tab {
             if (!world.healed && world.chance(0.05)) world.after(world.way(), () => this.serve(asking, cursor, sent));
             if (world.lost()) return world.after(200 + world.random() * 10_000, fail);
             world.after(world.way(), () => this.happen({ type: "answered", request, answer: structuredClone(answer) }));
+        });
+    }
+
+    /** A question that the server holds until something changes, and that what stands between may cut. */
+    hold(request, cursor, wait) {
+        const { world } = this;
+        if (world.lost()) return world.after(200 + world.random() * 10_000, () => this.happen({ type: "failed", request }));
+        world.after(world.way(), () => {
+            const end = () => {
+                if (!world.server.listeners.delete(end)) return;
+                const answer = this.serve("pull", cursor, []);
+                if (world.lost()) return world.after(200, () => this.happen({ type: "failed", request }));
+                world.after(world.way(), () => this.happen({ type: "answered", request, answer: structuredClone(answer) }));
+            };
+            world.server.listeners.add(end);
+            if (world.server.cursor() !== cursor) end();
+            const patience = wait * 1000;
+            if (world.healed || patience < world.trouble.longest) return world.after(patience, end);
+            world.after(world.trouble.longest, () => {
+                if (!world.server.listeners.delete(end)) return;
+                if (world.chance(0.5)) return this.happen({ type: "failed", request });
+                const answer = { status: 504, body: undefined, pollAfter: null, retryAfter: null, serverTime: null };
+                this.happen({ type: "answered", request, answer });
+            });
         });
     }
 
@@ -501,7 +585,7 @@ class Socket {
     }
 }
 
-const MALFORMED = { status: 422, code: "invalid_body", detail: "" };
+const MALFORMED = { status: 422, code: "malformed", detail: "" };
 
 /** Whether the server refuses the whole push that holds this one. */
 function isMalformed({ args }) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import json
 import subprocess
 from pathlib import Path
 
@@ -30,6 +31,41 @@ createClient({{ realtime: "always" }});
                   wrong)
     assert checked.returncode != 0
     assert checked.stdout.count("wrong.js") == 2, checked.stdout
+
+
+WRONG_WORDS = [
+    'context.emit({ type: "untimr", nmae: "poll" });', 'context.emit({ type: "untimer", nmae: "poll" });',
+    'context.emit({ type: "timer", name: "pol", milliseconds: 1 });', 'context.emit({ type: "timer", name: "poll" });',
+    'context.emit({ type: "broadcast", message: { type: "chnage" } });', 'if (event.type === "wkae") context.changed();',
+    'if (event.type === "timer") use(event.socket);', 'use(context.state.connection.reason);',
+    'use(context.state.link.socket.number);', 'if (event.type !== "wake") never(event);',
+]
+RIGHT_WORDS = [
+    'context.emit({ type: "untimer", name: "poll" });', 'if (event.type === "timer") use(event.name);',
+    'if (context.state.connection.is === "offline") use(context.state.connection.reason);',
+]
+
+
+def test_an_event_or_effect_that_there_is_not_is_found(tmp_path: Path) -> None:
+    words = tmp_path / "words.js"
+    lines = "\n    ".join([*WRONG_WORDS, *RIGHT_WORDS])
+    words.write_text(f'''/**
+ * @param {{import("{WEB}/sync/types.js").StepContext}} context @param {{import("{WEB}/sync/types.js").Event}} event
+ * @param {{(value: unknown) => void}} use @param {{(value: never) => void}} never
+ */
+export function words(context, event, use, never) {{
+    {lines}
+}}
+''')
+    checked = run("tsc", "--strict", "--checkJs", "--allowJs", "--noEmit", "--target", "ES2022", "--moduleResolution", "node",
+                  words)
+    found = {int(line.split("(")[1].split(",")[0]) - 6 for line in checked.stdout.splitlines() if "words.js(" in line}
+    assert found == set(range(len(WRONG_WORDS))), checked.stdout
+
+
+def test_the_declarations_are_those_of_the_public_modules_alone() -> None:
+    exported = {it["types"] for it in json.loads((WEB / "package.json").read_text())["exports"].values() if "types" in it}
+    assert exported == {f"./types/{it.relative_to(WEB / 'types')}" for it in (WEB / "types").rglob("*.d.ts")}
 
 
 def test_the_declarations_are_those_of_the_modules(tmp_path: Path) -> None:

@@ -39,9 +39,9 @@ def test_every_kind_of_event_and_effect_has_a_vector() -> None:
                     events.add(step["event"]["type"])
                     effects.update(it["type"] for it in step["effects"])
     source = (ROOT / "Clients/Vectors/README.md").read_text()
-    for name in ("loaded", "lead", "follow", "mutate", "kept", "notKept", "message", "closed", "answered", "failed", "timer",
-                 "wake", "hidden", "unplugged", "jumped", "signedIn", "stop", "conflicts", "heard"):
+    for name in ("loaded", "lead", "follow", "mutate", "persisted", "notPersisted", "message", "closed", "answered", "failed", "timer",
+                 "wake", "hidden", "unplugged", "jumped", "holds", "signedIn", "stop", "conflicts", "heard"):
         assert f"`{name}" in source and name in events, f"no vector has the event {name}"
-    for name in ("socket", "send", "hangUp", "request", "abort", "timer", "untimer", "keep", "forget", "save", "forked",
-                 "renamed", "answer", "identified", "conflicts", "signedOut", "tell"):
+    for name in ("socket", "send", "hangUp", "request", "abort", "timer", "untimer", "persist", "forget", "save", "forked",
+                 "renamed", "answer", "identified", "conflicts", "tookBack", "signedOut", "broadcast"):
         assert f"`{name}" in source and name in effects, f"no vector has the effect {name}"

@@ -1,13 +1,13 @@
 // node vectors.mjs FOLDER: holds the machine against every vector (Clients/Vectors/README.md says what they mean),
 // and prints
 // a line of JSON for each case: {file, name, fault: null or what differs}.
-// node vectors.mjs FOLDER --write: writes down what the machine does now, for somebody to read before he commits it.
+// node vectors.mjs FOLDER --write: writes down what the machine does now, for somebody to read before committing it.
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { initial, step } from "../../Clients/Web/sync/machine.js";
 import { observe } from "../../Clients/Web/sync/clock.js";
-import { effectsOf } from "../../Clients/Web/sync/optimistic.js";
+import { judge } from "../../Clients/Web/sync/optimistic.js";
 import { read, waiting } from "../../Clients/Web/sync/replica.js";
 
 /** What everybody can see of a state. */
@@ -19,8 +19,8 @@ function viewOf(state) {
         if (value !== undefined) shown[`${collection}/${id}`] = value;
     }
     return {
-        connection: state.connection, cursor: state.cursor, stale: state.cursor !== null && !state.fresh,
-        pending: [...state.keeping, ...waiting(state).map((it) => it.mutation.id)],
+        connection: state.connection.is, cursor: state.cursor, stale: state.cursor !== null && !state.fresh,
+        pending: [...state.persisting, ...waiting(state).map((it) => it.mutation.id)],
         shown: Object.fromEntries(Object.entries(shown).sort(([one], [other]) => (one < other ? -1 : 1))),
     };
 }
@@ -48,7 +48,7 @@ function runMachine(vector, given, write) {
         const next = step(frozen(state), frozen(it.event));
         state = next.state;
         const effects = plain(next.effects.filter((effect) => !QUIET.has(effect.type)
-            && (vector.tabs === true || effect.type !== "tell")));
+            && (vector.tabs === true || effect.type !== "broadcast")));
         const view = plain(viewOf(state));
         if (write) {
             it.effects = effects;
@@ -63,17 +63,23 @@ function runMachine(vector, given, write) {
     return null;
 }
 
-function runDeed(given, write) {
-    const documents = given.documents;
-    const effects = plain(effectsOf(frozen(given.deed), (collection, id) => documents[`${collection}/${id}`]));
-    if (write) given.effects = effects;
-    return isDeepStrictEqual(effects, given.effects) ? null : differs("effects", given.effects, effects);
+function runOptimistic(given, write) {
+    const { documents, mutation, decided } = given;
+    const { effects, refusal } = plain(judge(frozen(mutation), {
+        read: (collection, id) => documents[`${collection}/${id}`],
+        full: (collection, most) => Object.keys(documents).filter((key) => key.startsWith(`${collection}/`)).length >= most,
+    }));
+    if (write) Object.assign(given, { effects });
+    if (!isDeepStrictEqual(effects, given.effects)) return differs("effects", given.effects, effects);
+    // Where a device cannot tell it shows nothing, and expects no refusal either.
+    if (effects.length > 0 && decided.status !== "applied") return differs("shown, and decided", decided, effects);
+    return refusal !== null && refusal !== decided.code ? differs("refusal", decided, refusal) : null;
 }
 
 function runClock(given, write) {
     const state = { ...initial(), ahead: null, aheadAt: null };
     for (const [index, it] of given.steps.entries()) {
-        observe({ state, now: it.now }, it.server_time);
+        observe({ state, now: it.now }, it.server_time, it.waited);
         const shows = new Date(it.now + state.ahead).toISOString();
         if (write) it.shows = shows;
         if (shows !== it.shows) return differs(`step ${index + 1}`, it.shows, shows);
@@ -90,7 +96,7 @@ for (const file of readdirSync(folder).filter((it) => it.endsWith(".json")).sort
     const vector = JSON.parse(readFileSync(`${folder}/${file}`, "utf8"));
     const write = mode === "--write";
     for (const given of vector.cases) {
-        const run = { machine: () => runMachine(vector, given, write), optimistic: () => runDeed(given, write),
+        const run = { machine: () => runMachine(vector, given, write), optimistic: () => runOptimistic(given, write),
             clock: () => runClock(given, write) }[vector.kind];
         let fault;
         try {

@@ -3,7 +3,8 @@
 Everything here starts the real thing. Waiting is always for an event with a deadline, never for a guessed time.
 """
 
-from .client import Client, Refused, documents, mutation
+from .client import Client, Refused, documents, mutation, nobodys_token, token_of
+from .pooler import Pooler
 from .postgres import Cluster, Database
 from .proxy import Proxy
 from .realtime import Closed, Realtime
@@ -13,6 +14,6 @@ from .wait import eventually, free_port
 from .wire import RawHTTP, RawSocket, frame
 
 __all__ = [
-    "Client", "Closed", "Cluster", "Database", "Proxy", "RawHTTP", "RawSocket", "Realtime", "Refused", "Replica",
-    "Server", "documents", "eventually", "frame", "free_port", "lockstep", "mutation",
+    "Client", "Closed", "Cluster", "Database", "Pooler", "Proxy", "RawHTTP", "RawSocket", "Realtime", "Refused", "Replica",
+    "Server", "documents", "eventually", "frame", "free_port", "lockstep", "mutation", "nobodys_token", "token_of",
 ]

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any, Literal
 
+import httpx
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, WebSocket, expect
 
 from .client import PASSWORD
+from .wait import PATIENCE, eventually
+
+# Seconds: long on a busy machine, and still well before a phone's next poll would bring the same.
+PROMPT = 12.0
 
 PHONE = ("Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) "
          "Chrome/147.0.0.0 Mobile Safari/537.36")
+# As the form of /login would name them; a test holds that.
+DEVICES = {"desktop": {"name": "Chromium on Linux", "kind": "web"}, "phone": {"name": "Chrome on Android", "kind": "mobile"}}
 SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 360, "height": 780}}
 
 # Runs in the page before anything of its own. The root element exists a moment later than the script.
@@ -33,6 +42,22 @@ requestAnimationFrame(look);
 """
 
 
+def chromium(whole: bool = False) -> str:
+    """CHROMIUM, else Debian's. Without windows it is the same Chromium and costs half; `whole` is the one with all.
+
+    One that is missing fails the tests: skipping them would look like success.
+    """
+    names = ["chromium", "chromium-browser"] if whole else ["chromium-headless-shell", "chromium", "chromium-browser"]
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    assert path is not None, "no chromium: `apt-get install chromium`, or name one in CHROMIUM"
+    return path
+
+
+def arguments() -> list[str]:
+    """Chromium's sandbox refuses to start as root."""
+    return ["--no-sandbox"] if os.geteuid() == 0 else []
+
+
 class Device:
     """One browser context with one page.
 
@@ -51,7 +76,7 @@ class Device:
             options = {"user_agent": PHONE, "has_touch": True, "is_mobile": True, **options}
         self.context: BrowserContext = browser.new_context(
             **{"viewport": SIZES[kind], "base_url": url, **options})
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(PATIENCE * 1_000)
         self.context.add_init_script(WATCH)
         self.page: Page = self.context.new_page()
         self.page.on("request", lambda request: self.requests.append(request))
@@ -61,19 +86,40 @@ class Device:
 
     # Signing in
 
-    def register(self, email: str, password: str = PASSWORD, page: str = "settings") -> Device:
-        return self._sign_in("register-submit", email, password, page)
+    def register(
+        self, email: str, password: str = PASSWORD, page: str | None = "settings", has_zone: bool = True,
+    ) -> Device:
+        """Comes back when nothing more happens by itself: the account has its time zone too, where the browser has one.
 
-    def login(self, email: str, password: str = PASSWORD, page: str = "settings") -> Device:
-        return self._sign_in("login-submit", email, password, page)
+        Without a page only the session is there, and nothing is opened yet.
+        """
+        self._sign_in("register", email, password, page)
+        return self.expect_zone() if has_zone and page is not None else self
 
-    def _sign_in(self, button: str, email: str, password: str, page: str) -> Device:
+    def login(self, email: str, password: str = PASSWORD, page: str | None = "settings") -> Device:
+        return self._sign_in("login", email, password, page)
+
+    def enter(self, way: Literal["register", "login"], email: str, password: str = PASSWORD) -> Device:
+        """Through the form of /login, as a person does, to the page that it leads to."""
         self.page.goto("/login")
         self.get("login-email").fill(email)
         self.get("login-password").fill(password)
-        self.get(button).click()
+        self.get(f"{way}-submit").click()
         self.page.wait_for_url("**/app/today")
-        return self.open(page)
+        return self
+
+    def _sign_in(self, way: Literal["register", "login"], email: str, password: str, page: str | None) -> Device:
+        """In a browser that has shown nothing yet, by the request that the form makes, which costs no page.
+
+        Any other has a past that the form looks at: whose device this was, what waits, which worker answers.
+        """
+        if self.page.url == "about:blank":
+            answer = self.context.request.post(
+                f"/api/auth/{way}", data={"email": email, "password": password, "device": DEVICES[self.kind]})
+            assert answer.ok, f"{way} answered {answer.status}: {answer.text()[:2000]}"
+        else:
+            self.enter(way, email, password)
+        return self if page is None else self.open(page)
 
     def open(self, page: str) -> Device:
         """A page of the app, once it is in step; the one that is open already stays as it is."""
@@ -90,17 +136,24 @@ class Device:
     def theme(self) -> str | None:
         return self.page.locator("html").get_attribute("data-theme")
 
-    def expect_theme(self, theme: str, within: float = 5) -> Device:
+    def expect_theme(self, theme: str, within: float = PROMPT) -> Device:
         expect(self.page.locator("html")).to_have_attribute("data-theme", theme, timeout=within * 1000)
         return self
 
-    def expect_state(self, state: str, within: float = 5) -> Device:
+    def expect_state(self, state: str, within: float = PROMPT) -> Device:
         expect(self.get("sync-status")).to_have_text(state, timeout=within * 1000)
         return self
 
-    def expect_pending(self, count: int, within: float = 5) -> Device:
+    def expect_pending(self, count: int, within: float = PROMPT) -> Device:
         expect(self.get("pending-changes")).to_have_text(str(count), timeout=within * 1000)
         return self
+
+    def expect_zone(self) -> Device:
+        """Waits until the time zone is kept, which a first sign-in sets by itself."""
+        cookies = {it["name"]: it["value"] for it in self.context.cookies()}
+        address = f"{self.url}/api/settings/time_zone"
+        eventually(lambda: self.settle(0.02) and httpx.get(address, cookies=cookies).status_code == 200, what="the zone")
+        return self.expect_pending(0)
 
     def choose_theme(self, theme: str) -> Device:
         self.get(f"theme-{theme}").click()

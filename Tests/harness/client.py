@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
+import secrets
 import uuid
 from typing import Any
 
@@ -13,6 +15,16 @@ from .replica import Replica
 
 _numbers = itertools.count(1)
 PASSWORD = "correct horse battery"
+
+
+def token_of(user: uuid.UUID, secret: bytes) -> str:
+    """A token as the server makes them: the user's bucket, then their id and 32 bytes in base64url."""
+    return user.hex[13:16] + base64.urlsafe_b64encode(user.bytes + secret).decode()
+
+
+def nobodys_token() -> str:
+    """What looks like a token and is nobody's."""
+    return token_of(uuid.uuid4(), secrets.token_bytes(32))
 
 
 class Refused(AssertionError):

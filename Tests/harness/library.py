@@ -9,6 +9,7 @@ import httpx
 from playwright.sync_api import Error, Page
 
 from .browser import Device
+from .wait import PATIENCE
 
 IMPORT = """() => import("/web/client.js").then(() => undefined)"""
 # `client`, `set(key, value)`, and what became of each in `results`.
@@ -22,7 +23,7 @@ OPEN = """async (options = {}) => {
 }"""
 
 
-def until(page: Page, condition: str, within: float = 8) -> None:
+def until(page: Page, condition: str, within: float = PATIENCE) -> None:
     """Waits for an expression of the page to be true. By asking: a page's policy lets nothing be compiled in it."""
     deadline = time.monotonic() + within
     while not page.evaluate(condition):
@@ -34,10 +35,11 @@ def until(page: Page, condition: str, within: float = 8) -> None:
 
 def library(device: Device, email: str) -> Page:
     """Signs a browser up and opens a client of the library at the home page."""
-    device.register(email)
+    device.register(email, page=None)
     device.page.goto("/")
     device.page.evaluate(OPEN)
-    until(device.page, "client.status().connection !== 'starting' && client.status().ready && !client.status().stale")
+    until(device.page, "client.status().connection !== 'starting' && client.status().ready && !client.status().stale "
+                       "&& client.status().pending === 0")
     return device.page
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import pwd
@@ -24,14 +25,14 @@ SUPERUSER = "lockstep"
 _names = itertools.count(1)
 
 
+# What makes one and starts it, for all who need one: scripts/with-postgres too.
+_OWN = Path(__file__).resolve().parents[2] / "scripts" / "postgres"
+
+
+@functools.cache
 def binaries() -> Path:
-    """The folder of initdb and postgres: PG_BINDIR, else the newest of Debian's."""
-    if "PG_BINDIR" in os.environ:
-        return Path(os.environ["PG_BINDIR"])
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if not found:
-        raise RuntimeError("PostgreSQL is not installed: run `make test`, which installs what is missing")
-    return found[-1].parent
+    """The folder of initdb and postgres."""
+    return Path(_run([_OWN, "where"]).strip())
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,19 @@ class Database:
 
     def connect(self, **options: Any) -> psycopg.Connection[dict[str, Any]]:
         """A connection of the test's own, in autocommit unless said otherwise; rows are dictionaries."""
-        return psycopg.connect(self.url, row_factory=dict_row, **{"autocommit": True, **options})
+        connection = psycopg.connect(self.url, row_factory=dict_row, **{"autocommit": True, **options})
+        # The rules that the database holds, which tests ask by their names; what tests make lies in front of them.
+        connection.execute(
+            "SELECT set_config('search_path', concat_ws(', ', current_setting('search_path'), "
+            "(SELECT string_agg(nspname, ', ') FROM pg_namespace WHERE nspname LIKE 'rules%')), false)")
+        if not connection.autocommit:
+            connection.commit()
+        return connection
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For PostgreSQL's own programs: they too find the rules by their names."""
+        return {**os.environ, "PGOPTIONS": "-c search_path=" + self.value("SHOW search_path").replace(" ", "")}
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         with self.connect() as connection:
@@ -84,9 +97,8 @@ class Database:
 
 
 class Cluster:
-    """A PostgreSQL of its own under /tmp, as user postgres where we are root (PostgreSQL refuses root).
+    """A PostgreSQL of its own under /tmp, made and started by scripts/postgres.
 
-    /tmp, because that user must be able to enter every folder above it, which a clone under /root does not allow.
     `durable` turns fsync on, for tests that look at what a crash of the machine would leave; `env` is laid over the
     environment of the server, not of its programs.
     """
@@ -102,19 +114,10 @@ class Cluster:
         self.user = "postgres" if os.geteuid() == 0 else None
         self._frozen: list[int] = []
         self._environment = [f"{name}={value}" for name, value in (env or {}).items()]
-        if self.user:
-            owner = pwd.getpwnam(self.user)
-            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
-        self.folder.chmod(0o755)
-        self._command("initdb", "-D", self.data, "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
-        with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
-            speed = [] if durable else ["fsync = off", "synchronous_commit = off", "full_page_writes = off"]
-            basics = [
-                "max_connections = 200", "shared_buffers = 64MB", "wal_level = replica",
-                "listen_addresses = '127.0.0.1'", f"unix_socket_directories = '{self.folder}'",
-                "restore_command = 'false'", "logging_collector = off",
-            ]
-            file.write("\n".join(["", *basics, *speed, *settings, ""]))
+        speed = ["fsync = on", "synchronous_commit = on", "full_page_writes = on"] if durable else []
+        _run([
+            _OWN, "make", self.folder, "max_connections = 200", "shared_buffers = 64MB", "wal_level = replica",
+            "restore_command = 'false'", *speed, *settings])
         self.start()
 
     # Life
@@ -123,9 +126,7 @@ class Cluster:
         """Starts it on its port and waits until it takes statements."""
         with open(self.log_path, "ab") as log:
             self.process = processes.spawn(
-                # Set behind the change of user: a preloaded library would keep what it makes as root.
-                ["env", *self._environment, binaries() / "postgres", "-D", self.data, "-p", str(self.port)],
-                log=log, user=self.user, death_signal="INT", cwd=Path("/"))
+                [_OWN, "run", self.folder, str(self.port), processes.death_signal("INT"), *self._environment], log=log)
         eventually(self._answers, within=60, what="PostgreSQL to answer")
 
     def stop(self, mode: str = "fast") -> None:

@@ -11,23 +11,24 @@ from pathlib import Path
 from typing import IO
 
 
-def spawn(
-    command: Sequence[str | os.PathLike[str]], *, log: IO[bytes], env: Mapping[str, str] | None = None,
-    user: str | None = None, death_signal: str = "KILL", cwd: Path | None = None,
-) -> subprocess.Popen[bytes]:
-    """Starts `command` in a session of its own, with stdout and stderr in `log`, as `user` when we are root.
+def death_signal(name: str) -> str:
+    """What the kernel sends a child when the thread that started it ends, so that a killed test run leaves nothing behind.
 
-    The kernel sends `death_signal` when the thread that started it ends, so a killed test run leaves nothing behind.
     That is bound to the thread and not to the process, hence only asked for from the main thread.
     """
-    prefix: list[str] = ["setpriv"]
-    if threading.current_thread() is threading.main_thread():
-        prefix += ["--pdeathsig", death_signal]
+    return name if threading.current_thread() is threading.main_thread() else "keep"
+
+
+def spawn(
+    command: Sequence[str | os.PathLike[str]], *, log: IO[bytes], env: Mapping[str, str] | None = None,
+    user: str | None = None, cwd: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Starts `command` in a session of its own, with stdout and stderr in `log`, as `user` when we are root."""
+    prefix = ["setpriv", "--pdeathsig", death_signal("KILL")]
     if user is not None and os.geteuid() == 0:
         prefix += [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
-    words = [os.fspath(word) for word in command]
     return subprocess.Popen(
-        (prefix + words) if len(prefix) > 1 else words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        [*prefix, *map(os.fspath, command)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         env=dict(env) if env is not None else None, cwd=cwd, start_new_session=True)
 
 

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from .replica import Replica
+from .wait import PATIENCE
 
 SUBPROTOCOL = "lockstep.v1"
 
@@ -70,13 +71,13 @@ class Realtime:
     # Waiting
 
     def wait(
-        self, matches: Callable[[dict[str, Any]], bool], within: float = 10, after: int = 0, what: str = "",
+        self, matches: Callable[[dict[str, Any]], bool], within: float = PATIENCE, after: int = 0, what: str = "",
     ) -> dict[str, Any]:
         """The first message at or behind index `after` that matches, whether it is here already or still comes."""
         return self.messages[self.wait_index(matches, within, after, what)]
 
     def wait_index(
-        self, matches: Callable[[dict[str, Any]], bool], within: float = 10, after: int = 0, what: str = "",
+        self, matches: Callable[[dict[str, Any]], bool], within: float = PATIENCE, after: int = 0, what: str = "",
     ) -> int:
         deadline = time.monotonic() + within
         at = after
@@ -94,21 +95,21 @@ class Realtime:
                     raise TimeoutError(f"not within {within} s: {what or 'a message'}; the last ones were {kinds}")
                 self._changed.wait(left)
 
-    def wait_type(self, type: str, within: float = 10, after: int = 0) -> dict[str, Any]:
+    def wait_type(self, type: str, within: float = PATIENCE, after: int = 0) -> dict[str, Any]:
         return self.wait(lambda message: message.get("type") == type, within, after, what=f"a {type!r}")
 
-    def welcome(self, within: float = 10) -> dict[str, Any]:
+    def welcome(self, within: float = PATIENCE) -> dict[str, Any]:
         return self.wait_type("welcome", within)
 
-    def caught_up(self, within: float = 10) -> Realtime:
+    def caught_up(self, within: float = PATIENCE) -> Realtime:
         """Comes back once the first `changes` was applied."""
         self.wait_type("changes", within)
         return self
 
-    def changes(self, after: int = 0, within: float = 10) -> dict[str, Any]:
+    def changes(self, after: int = 0, within: float = PATIENCE) -> dict[str, Any]:
         return self.wait_type("changes", within, after)
 
-    def wait_setting(self, key: str, value: Any, within: float = 10) -> float:
+    def wait_setting(self, key: str, value: Any, within: float = PATIENCE) -> float:
         """Waits until the replica holds `value` (None: nothing) under `key`, and says at what time.monotonic()."""
         deadline = time.monotonic() + within
         with self._changed:
@@ -121,12 +122,12 @@ class Realtime:
                 self._changed.wait(left)
             return self.arrived[-1] if self.arrived else time.monotonic()
 
-    def wait_cursor(self, cursor: str, within: float = 10) -> None:
+    def wait_cursor(self, cursor: str, within: float = PATIENCE) -> None:
         """Waits until the replica stands at `cursor`."""
         self.wait(lambda _: self.replica.cursor == cursor, within, after=max(0, len(self.messages) - 1),
                   what=f"cursor {cursor}")
 
-    def wait_closed(self, within: float = 10) -> int:
+    def wait_closed(self, within: float = PATIENCE) -> int:
         """The close code; 1006 where the connection ended without one."""
         self._reader.join(within)
         if self._closed is None:
@@ -159,7 +160,7 @@ class Realtime:
         except ConnectionClosed as error:
             frame = error.rcvd
             code, reason = (frame.code, frame.reason) if frame else (1006, str(error))
-        except Exception as error:  # a message that is no JSON: the waiting test must hear of it
+        except Exception as error:  # noqa: BLE001 (a message that is no JSON: the waiting test must hear of it)
             code, reason = 1006, repr(error)
         with self._changed:
             self._closed = Closed(code if code is not None else 1006, reason or "")

@@ -57,17 +57,23 @@ class Server:
     """A server on a port that stays its own across restarts.
 
     `env` is laid over the test's settings; `defaults=True` starts it without those (throttles, password cost as in
-    production). `database_url=None` leaves DATABASE_URL unset: the private PostgreSQL.
+    production). `database_url=None` leaves DATABASE_URL unset: the private PostgreSQL. `streams` redirects as a shell does:
+    `2>&-`. `program`: another release's binary.
     """
 
     def __init__(
         self, folder: Path, database_url: str | None, env: Mapping[str, str | None] | None = None,
         port: int | None = None, defaults: bool = False, arguments: Sequence[str] = (),
+        streams: str = "", files: tuple[int, int] | None = None, program: Path | None = None,
     ) -> None:
+        self.program = program
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
         self.arguments = list(arguments)
+        self.streams = streams
+        # How many it may have open: the soft limit and the hard one.
+        self.limits = f"ulimit -Sn {files[0]}; ulimit -Hn {files[1]};" if files else ""
         self.log_path = folder / f"server-{self.port}.log"
         own = {
             "LOCKSTEP_HOST": "127.0.0.1", "LOCKSTEP_PORT": str(self.port), "LOCKSTEP_DATA_DIR": str(folder / "data"),
@@ -87,7 +93,9 @@ class Server:
         self._ended_by_us = False
         with open(self.log_path, "ab") as log:
             self.process = processes.spawn(
-                [binary(), "serve", *self.arguments], log=log, env=self.environment, cwd=ROOT)
+                ["sh", "-c", f'{self.limits} exec "$0" "$@" {self.streams}', self.program or binary(), "serve",
+                 *self.arguments],
+                log=log, env=self.environment, cwd=ROOT)
         return self.wait_ready(within) if wait else self
 
     def wait_ready(self, within: float = 60) -> Server:

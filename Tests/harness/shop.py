@@ -33,7 +33,7 @@ class Shop:
 
     def give(self, client: Client, coins: int) -> None:
         self.database.rows(
-            "SELECT market_grant(%s, gen_random_uuid(), %s, 'a gift')", [client.user["id"], coins])
+            "SELECT coins_grant(%s, gen_random_uuid(), %s, 'a gift')", [client.user["id"], coins])
 
 
 def buy(client: Client, item: str, key: str | None = None, **body: Any) -> httpx.Response:

@@ -111,7 +111,7 @@ class Storm:
         for person in self.people:
             # Enough that most purchases are paid, not so much that none is refused.
             coins = 2_000 + 4 * operations // users
-            database.value("SELECT (market_grant(%s, gen_random_uuid(), %s, 'For the storm')).status", (person.id, coins))
+            database.value("SELECT (coins_grant(%s, gen_random_uuid(), %s, 'For the storm')).status", (person.id, coins))
         # Signed in before anything is killed: a sign-in has no id by which it could be sent again.
         self.tokens = [str(self._person(number).client.other_device(f"Device {number}").token) for number in range(clients)]
         self.left = operations
@@ -145,7 +145,7 @@ class Storm:
     def _guarded(self, work: Any, *arguments: Any) -> None:
         try:
             work(*arguments)
-        except BaseException as failure:
+        except BaseException as failure:  # noqa: BLE001 (whatever ends a thread fails the run)
             self.failures.append(failure)
             self.left = 0
 

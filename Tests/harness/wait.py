@@ -10,13 +10,17 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# Seconds after which a test that makes no claim about time gives up: on a busy machine everything comes later. Below the 30
+# after which a phone asks by itself.
+PATIENCE = 25.0
+
 
 class Hopeless(Exception):
     """Raised by a probe: no waiting will bring the event any more."""
 
 
 def eventually(
-    probe: Callable[[], T], within: float = 10, every: float = 0.02, what: str = "",
+    probe: Callable[[], T], within: float = PATIENCE, every: float = 0.02, what: str = "",
 ) -> T:
     """Calls `probe` until it answers something truthy and gives that back.
 
@@ -33,7 +37,7 @@ def eventually(
                 return answer
         except Hopeless:
             raise
-        except Exception as error:  # the probe's own failures are what we wait out
+        except Exception as error:  # noqa: BLE001 (the probe's own failures are what we wait out)
             last = error
         if time.monotonic() >= deadline:
             raise TimeoutError(f"not within {within} s: {what or probe!r} (last: {last or answer!r})") from last

@@ -53,13 +53,15 @@ class RawHTTP:
 class RawSocket:
     """A TCP connection to the server that sends exactly what it is told."""
 
-    def __init__(self, url: str, timeout: float = 10, receive_buffer: int | None = None) -> None:
+    def __init__(self, url: str, timeout: float = 10, receive_buffer: int | None = None, source: str | None = None) -> None:
         parts = urlsplit(url)
         self.host = f"{parts.hostname}:{parts.port}"
         self.socket = socket.socket()
         if receive_buffer is not None:
             # Before connecting: the window is agreed upon in the handshake. For tests of a reader that stops.
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source is not None:
+            self.socket.bind((source, 0))
         self.socket.settimeout(timeout)
         self.socket.connect((parts.hostname or "127.0.0.1", parts.port or 80))
         self._buffer = b""
@@ -88,6 +90,11 @@ class RawSocket:
         at = self._buffer.index(end) + len(end)
         data, self._buffer = self._buffer[:at], self._buffer[at:]
         return data
+
+    def wait_begin(self) -> None:
+        """Until something came; it is still to be read."""
+        while not self._buffer:
+            self._fill()
 
     def wait_end(self) -> bytes:
         """Everything until the other side closes (or resets); TimeoutError where it does not."""

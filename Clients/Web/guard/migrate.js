@@ -1,5 +1,7 @@
 // Moves what an older app left in localStorage to the server, once, and deletes it there.
 
+import { cut } from "../text.js";
+
 /** @typedef {import("../client.js").Client} Client */
 /** @typedef {{name: string, args: Record<string, any>}} Change  a mutation to make */
 /** @typedef {(value: any, client: Client) => Change[] | null} Mover  what a key's value becomes; null: nothing of worth */
@@ -36,12 +38,13 @@ const THEMES = new Map([["light", "light"], ["dark", "dark"], ["system", "system
  * @param {object} how
  * @param {Client} how.client
  * @param {Readonly<Record<string, Mover>>} [how.keys]  beside and before those of MOVERS
- * @param {Storage} [how.storage]
+ * @param {Storage | null} [how.storage]
  * @returns {Promise<Moved>} once the server has answered for all; offline, that is when it is back
  */
-export async function migrateLocalStorage({ client, keys = {}, storage = localStorage }) {
+export async function migrateLocalStorage({ client, keys = {}, storage = localStorageOrNone() }) {
     /** @type {Moved} */
     const outcome = { moved: [], dropped: [], left: [] };
+    if (storage === null) return outcome;
     await whenReady(client);
     for (const [key, mover] of Object.entries({ ...MOVERS, ...keys })) {
         const text = storage.getItem(key);
@@ -58,6 +61,15 @@ export async function migrateLocalStorage({ client, keys = {}, storage = localSt
         (changes === null || changes.length === 0 ? outcome.dropped : outcome.moved).push(key);
     }
     return outcome;
+}
+
+/** @returns {Storage | null} null: this browser has none, or not for this page */
+function localStorageOrNone() {
+    try {
+        return globalThis.localStorage ?? null;
+    } catch {
+        return null;
+    }
 }
 
 /** @type {import("../client.js").Problem} */
@@ -90,7 +102,7 @@ function paused(value, client) {
     const title = value.task_title ?? value.taskTitle ?? value.task;
     return [
         { name: "focus.start", args: {
-            duration_seconds: left, ...(typeof title === "string" ? { task_title: title.slice(0, 200) } : {}) } },
+            duration_seconds: left, ...(typeof title === "string" ? { task_title: cut(title, 200) } : {}) } },
         { name: "focus.pause", args: {} },
     ];
 }
@@ -112,15 +124,15 @@ function parsed(text) {
 }
 
 /**
- * Until it is known what the server has.
+ * Until it is known what the server has, or that nobody will ask it any more.
  * @param {Client} client
  * @returns {Promise<void>}
  */
 function whenReady(client) {
     return new Promise((resolve) => {
         const look = () => {
-            const { ready, stale } = client.status();
-            if (!ready || stale) return;
+            const { ready, stale, closed } = client.status();
+            if (!closed && (!ready || stale)) return;
             end();
             resolve();
         };

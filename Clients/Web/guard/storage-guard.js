@@ -45,11 +45,15 @@ const INSTEAD = new Map([
  * @param {Options} [options]
  * @returns {Guard}
  */
+// oxlint-disable-next-line max-lines-per-function -- what its short functions share is held here
 export function installStorageGuard(options = {}) {
+    // A server renderer has no store that anybody could write to.
+    if (globalThis.window === undefined) return NOTHING_TO_GUARD;
     const { mode = "enforce", stores = ["localStorage"], url = location.origin, warn = console.warn } = options;
     const own = options.allow ?? [];
     let allow = own;
     let on = true;
+    let ended = false;
     let told = 0;
     /** @type {Map<string, number>} */
     const counts = new Map();
@@ -63,7 +67,7 @@ export function installStorageGuard(options = {}) {
      * @returns {boolean} whether the write goes through
      */
     function judge(store, key) {
-        if (!on || allow.some((pattern) => matches(pattern, key))) return true;
+        if (ended || !on || allow.some((pattern) => matches(pattern, key))) return true;
         if (!counts.has(key)) warn(wordsFor(store, key, mode));
         if (counts.has(key) || counts.size < MOST_KEYS) {
             counts.set(key, (counts.get(key) ?? 0) + 1);
@@ -106,18 +110,33 @@ export function installStorageGuard(options = {}) {
     const hidden = () => void flush();
     addEventListener("pagehide", hidden);
     const unsubscribe = options.client?.subscribe(() => follow(options.client?.read("flags", FLAG)));
-    const restore = stores.map((name) => guardStore(name, (key) => judge(name, key)));
+    const restore = stores.map((name) => guarded(name, (key) => judge(name, key)));
     return {
         ready: ask(),
         counts: () => Object.fromEntries(counts),
         flush,
         uninstall() {
+            ended = true;
             removeEventListener("pagehide", hidden);
             clearTimeout(timer);
             unsubscribe?.();
             for (const undo of restore) undo();
         },
     };
+}
+
+/**
+ * Where a browser has no such store, or gives it to nobody, there is nothing to guard: no page is stopped by that.
+ * @param {"localStorage" | "sessionStorage"} name
+ * @param {(key: string) => boolean} judge
+ * @returns {() => void}
+ */
+function guarded(name, judge) {
+    try {
+        return guardStore(name, judge);
+    } catch {
+        return () => undefined;
+    }
 }
 
 /**
@@ -128,6 +147,7 @@ export function installStorageGuard(options = {}) {
  */
 function guardStore(name, judge) {
     const real = window[name];
+    if (!(real instanceof Storage)) return () => undefined;
     const before = Object.getOwnPropertyDescriptor(window, name);
     const setItem = Storage.prototype.setItem;
 
@@ -156,16 +176,25 @@ function guardStore(name, judge) {
     });
     methods.set("setItem", (/** @type {string} */ key, /** @type {string} */ value) => write(real, key, value));
 
-    Object.defineProperty(window, name, { configurable: true, enumerable: true, get: () => guarded });
+    const get = () => guarded;
+    Object.defineProperty(window, name, { configurable: true, enumerable: true, get });
     /** @this {Storage} @param {string} key @param {string} value */
-    Storage.prototype.setItem = function guardedSetItem(key, value) {
+    function guardedSetItem(key, value) {
         write(this === guarded ? real : this, key, value);
-    };
+    }
+    Storage.prototype.setItem = guardedSetItem;
     return () => {
-        Storage.prototype.setItem = setItem;
-        if (before !== undefined) Object.defineProperty(window, name, before);
+        // Under another guard that came later this one stays, and lets everything through.
+        if (Storage.prototype.setItem === guardedSetItem) Storage.prototype.setItem = setItem;
+        const top = Object.getOwnPropertyDescriptor(window, name);
+        if (before !== undefined && top?.get === get) Object.defineProperty(window, name, before);
     };
 }
+
+/** @type {Guard} */
+const NOTHING_TO_GUARD = Object.freeze({
+    ready: Promise.resolve(false), counts: () => ({}), flush: async () => undefined, uninstall: () => undefined,
+});
 
 /** @param {string} pattern @param {string} key */
 function matches(pattern, key) {

@@ -32,10 +32,11 @@ const PLAIN = { reduced_motion: false, high_contrast: false, large_text: false }
  * @param {Client} client
  * @returns {() => ServerSettings} the hook; all components that use it share one client and one snapshot
  */
+// oxlint-disable-next-line max-lines-per-function -- what its short functions share is held here
 export function createUseServerSettings(React, client) {
     /** @type {Problem | null} */
     let error = null;
-    /** @type {Set<() => void>} */
+    /** @type {Set<{listener: () => void}>} */
     const listeners = new Set();
     /** @type {ServerSettings | null} */
     let snapshot = null;
@@ -46,7 +47,7 @@ export function createUseServerSettings(React, client) {
     function fail(problem) {
         if (error === problem) return;
         error = problem;
-        for (const listener of [...listeners]) listener();
+        for (const { listener } of [...listeners]) listener();
     }
 
     /** @param {string} key @param {any} value */
@@ -85,17 +86,27 @@ export function createUseServerSettings(React, client) {
         return snapshot;
     }
 
+    /**
+     * What a server renders, and a browser that takes its markup over: nothing is known there.
+     * @type {ServerSettings}
+     */
+    const unknown = Object.freeze({
+        settings: Object.freeze({}), isLoading: true, error: null, theme: /** @type {const} */ ("system"),
+        accessibility: Object.freeze({ ...PLAIN }), ...actions,
+    });
+
     /** @param {() => void} listener */
     function subscribe(listener) {
-        listeners.add(listener);
+        const one = { listener };
+        listeners.add(one);
         const end = client.subscribe(listener);
         return () => {
-            listeners.delete(listener);
+            listeners.delete(one);
             end();
         };
     }
 
-    return () => React.useSyncExternalStore(subscribe, current, current);
+    return () => React.useSyncExternalStore(subscribe, current, () => unknown);
 }
 
 /** @type {Problem} */

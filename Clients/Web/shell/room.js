@@ -36,13 +36,13 @@ export class Room {
     async makeRoom() {
         this.#reserved = false;
         this.#reservedAt = performance.now();
-        await this.#store.release();
+        await this.#store.release().catch(() => undefined);
     }
 
     async #reserve() {
         if (this.#busy) return;
         this.#busy = true;
-        this.#reserved = await this.#store.reserve();
+        this.#reserved = await this.#store.reserve().catch(() => false);
         this.#reservedAt = performance.now();
         this.#usedSince = 0;
         this.#busy = false;

@@ -1,21 +1,43 @@
 // Carries out what the machine asks for: the one place where a clock, chance, timers, the network, the store and the
 // other tabs come together. It decides nothing.
 
-import { initial, step } from "../sync/machine.js";
-import { makeId } from "./ids.js";
+import { initial } from "../sync/machine.js";
+import { refusal } from "../sync/queue.js";
+import { waiting } from "../sync/replica.js";
+import { Conflicts } from "./conflicts.js";
+import { Early } from "./early.js";
+import { Persister } from "./persister.js";
+import { Loading } from "./loading.js";
+import { browser, isHidden, onLook, onWindow } from "./page.js";
+import { Promises } from "./promises.js";
 import { Room } from "./room.js";
+import { askToStay, inTime } from "./store.js";
 import { Tabs } from "./tabs.js";
 import { Transport } from "./transport.js";
+import { safeStep } from "./safe-step.js";
 
 /** @typedef {import("../sync/types.js").Effect} Effect */
 /** @typedef {import("../sync/types.js").Event} Event */
+/** @typedef {import("../sync/types.js").Happening} Happening */
+/**
+ * @template {{type: string}} Union
+ * @template {Union["type"]} Type
+ * @typedef {import("../sync/types.js").Of<Union, Type>} Of
+ */
+/** @typedef {import("./persister.js").Persisting} Persisting */
 /** @typedef {import("../sync/types.js").Result} Result */
 /** @typedef {import("../sync/types.js").State} State */
-/** @typedef {import("../sync/types.js").Kept} Kept */
+/** @typedef {import("./saving.js").Saving} Saving */
 /** @typedef {import("./store.js").Store} Store */
 
 // Between two looks at both clocks: more than this apart, and one of them stood still or was set.
-const JUMP_MS = 2_000;
+const JUMP_MS = 1_000;
+// How often they are looked at where nothing happens.
+const LOOK_MS = 5_000;
+// Beyond this a browser takes a time for none, and the timer rings at once.
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+// The end of a session waits so long for the store to forget what it showed.
+const CLEARING_MS = 150;
 
 export class Shell {
     /** @type {State} */
@@ -23,6 +45,8 @@ export class Shell {
     #how;
     /** @type {Store | null} */
     #store = null;
+    /** @type {Loading | null} */
+    #loading = null;
     #tabs;
     #transport;
     /** @type {Event[]} */
@@ -30,30 +54,24 @@ export class Shell {
     #stepping = false;
     /** @type {Map<string, ReturnType<typeof setTimeout>>} */
     #timers = new Map();
+    #promises = new Promises();
+    #early = new Early((id) => {
+        this.#refuse(id, "unknown_user");
+        this.#how.changed();
+    });
     /**
-     * Who waits for a mutation's result.
-     * @type {Map<string, (result: Result) => void>}
+     * Why nothing is done any more.
+     * @type {"closed" | "signed_out" | null}
      */
-    #waiting = new Map();
-    /**
-     * Changes that were made before it was known whose they are.
-     * @type {Event[] | null}
-     */
-    #early = [];
+    #ended = null;
+    /** How often the lead was won or lost. */
+    #leads = 0;
     #difference = Date.now() - performance.now();
+    /** Whether the browser was asked to keep what is stored. */
+    #hasAsked = false;
     #stop = new AbortController();
-    /**
-     * Conflicts that were dismissed here, whether or not the server knows.
-     * @type {Set<string>}
-     */
-    #dismissed = new Set();
-    #fetching = false;
-    #fetchAgain = false;
-    /**
-     * What is on its way into the store.
-     * @type {Effect[]}
-     */
-    #bringing = [];
+    /** @type {Persister | null} */
+    #persister = null;
     /** @type {Room | null} */
     #room = null;
 
@@ -62,7 +80,8 @@ export class Shell {
      * @param {string} how.url
      * @param {string} how.name  of the store and of the tabs' channel
      * @param {boolean} how.realtime
-     * @param {() => Promise<Store>} how.openStore
+     * @param {Saving} how.saving
+     * @param {(lost: () => void) => Store} how.openStore
      * @param {() => void} how.changed
      * @param {() => void} how.signedOut
      */
@@ -71,21 +90,44 @@ export class Shell {
         this.#transport = new Transport(how.url, (event) => this.happen(event));
         this.#tabs = new Tabs(how.name, {
             lead: () => void this.#lead(),
-            follow: () => this.happen({ type: "follow" }),
-            heard: (message) => this.happen({ type: "heard", message }),
+            follow: () => {
+                this.#leads += 1;
+                this.happen({ type: "follow" });
+            },
+            heard: (message, age) => this.happen({ type: "heard", message, age }),
             seen: () => this.happen({ type: "wake" }),
             unseen: () => this.happen({ type: "hidden" }),
             signedIn: () => this.happen({ type: "signedIn" }),
+            signedOut: () => this.happen({ type: "heard", message: { type: "signedOut" } }),
+        });
+        this.conflicts = new Conflicts({
+            call: (method, path, patience) => this.#transport.call(method, path, patience), known: () => this.state.conflicts,
+            changed: (conflicts) => this.happen({ type: "conflicts", conflicts }),
+            dismissals: (change) => this.#dismissals(change),
         });
     }
 
+    /** @returns {"indexeddb" | "full" | "memory"} */
     get storage() {
-        return this.#store?.kind ?? "indexeddb";
+        return this.#persister?.full ? "full" : this.#store?.kind ?? "indexeddb";
+    }
+
+    /**
+     * Whether the server may hold questions. Without locks every tab asks: those that nobody sees would take all the
+     * connections that a browser opens to one server.
+     */
+    get #holds() {
+        return !this.#how.saving.now && (browser()?.locks !== undefined || !isHidden());
     }
 
     /** How many changes wait to learn whose they are. */
     get early() {
-        return this.#early?.length ?? 0;
+        return this.#early.count;
+    }
+
+    /** Why nothing is done any more; null while it is. */
+    get ended() {
+        return this.#ended;
     }
 
     get stopped() {
@@ -94,54 +136,80 @@ export class Shell {
 
     async start() {
         this.#tabs.open();
-        this.#store = await this.#how.openStore();
-        this.#room = new Room(this.#store);
-        const last = await this.#store.last().catch(() => null);
-        if (last !== null) await this.#load(last, false);
+        const store = this.#how.openStore(() => queueMicrotask(() => this.#how.changed()));
+        this.#store = store;
+        this.#room = new Room(store);
+        this.#persister = new Persister({
+            store, room: this.#room, online: () => this.state.connection.is !== "offline",
+            persisted: (effect, entry) => this.#persisted(effect, entry), notPersisted: (effect) => this.#notPersisted(effect),
+            changed: () => this.#how.changed(),
+        });
+        this.#loading = new Loading(store, () => this.state, (event) => this.happen(event));
+        await this.#loading.begin();
         if (this.stopped) return;
         const signal = this.#stop.signal;
-        addEventListener("online", () => this.happen({ type: "wake" }), { signal });
-        addEventListener("offline", () => this.happen({ type: "unplugged" }), { signal });
-        addEventListener("pageshow", (event) => event.persisted && this.happen({ type: "wake" }), { signal });
+        onWindow("online", () => this.happen({ type: "wake" }), signal);
+        onWindow("offline", () => this.happen({ type: "unplugged" }), signal);
+        onWindow("pageshow", (event) => event.persisted && this.happen({ type: "wake" }), signal);
+        const looking = setInterval(() => this.#lookAtClocks(), LOOK_MS);
+        signal.addEventListener("abort", () => clearInterval(looking));
+        const follow = () => this.happen({ type: "holds", holds: this.#holds });
+        this.#how.saving.follow(follow, signal);
+        onLook(follow, signal);
         this.#tabs.join();
     }
 
-    stop() {
+    /** @param {"closed" | "signed_out"} [why] */
+    stop(why = "closed") {
         if (this.stopped) return;
+        this.#ended = why;
         this.happen({ type: "stop" });
         this.#stop.abort();
+        this.#transport.close();
         for (const timer of this.#timers.values()) clearTimeout(timer);
         this.#tabs.close();
+        for (const { id } of this.#early.end()) this.#refuse(id, why);
+        // What the store has is sent the next time; what only this page had, and did not send, is not.
+        for (const { mutation: { id }, own, sent } of waiting(this.state)) {
+            if (own && !sent && this.#persister?.inMemoryOnly(id)) this.#refuse(id, why);
+        }
+    }
+
+    /**
+     * The session ended: what this browser showed of it is forgotten, what waits is kept for its user.
+     * @param {() => void} then
+     */
+    async leave(then) {
+        const { account } = this.state;
+        this.stop("signed_out");
+        const cleared = account === null ? Promise.resolve() : this.#store?.clear(account) ?? Promise.resolve();
+        await inTime(cleared.catch(() => undefined), CLEARING_MS, undefined);
+        then();
     }
 
     /**
      * @param {{id: string, name: string, args: Record<string, any>, hint?: any}} change
-     * @returns {Promise<Result>}
+     * @returns {{result: Promise<Result>, persisted: Promise<boolean>}} persisted: it waits to be sent; false: it was refused here
      */
     mutate(change) {
+        /** @type {Of<Happening, "mutate">} */
         const event = { type: "mutate", made: this.serverNow(), room: this.#room?.enough ?? false, ...change };
-        const result = new Promise((/** @type {(result: Result) => void} */ resolve) => {
-            this.#waiting.set(change.id, resolve);
-        });
-        if (this.#early === null) {
-            this.happen(event);
-        } else {
-            this.#early.push(event);
+        const promises = this.#promises.of(change.id);
+        if (this.#ended !== null) {
+            this.#refuse(change.id, this.#ended);
+        } else if (this.#early.defer(event)) {
             this.#how.changed();
+            this.#early.judge(this.state.connection.is === "offline");
+        } else {
+            this.happen(event);
         }
-        return result;
+        return promises;
     }
 
     serverNow() {
+        this.#lookAtClocks();
         const { ahead } = this.state;
         return ahead === null ? Date.now() : performance.now() + ahead;
-    }
-
-    /** @param {string} id  of a conflict */
-    async dismiss(id) {
-        this.#dismissed.add(id);
-        this.#tell(this.state.conflicts.filter((it) => it.id !== id));
-        await this.#fetchConflicts();
     }
 
     /**
@@ -150,10 +218,26 @@ export class Shell {
      */
     happen(event) {
         if (this.stopped) return;
-        const difference = Date.now() - performance.now();
-        if (Math.abs(difference - this.#difference) > JUMP_MS) this.#events.push({ type: "jumped" });
-        this.#difference = difference;
+        this.#noticeJump();
         this.#events.push(event);
+        this.#stepAll();
+    }
+
+    /** The stopwatch stands still while the device sleeps, its clock goes on: their difference is how long it slept. */
+    #noticeJump() {
+        const difference = Date.now() - performance.now();
+        const by = difference - this.#difference;
+        this.#difference = difference;
+        if (Math.abs(by) <= JUMP_MS) return false;
+        this.#events.push({ type: "jumped", by });
+        return true;
+    }
+
+    #lookAtClocks() {
+        if (!this.stopped && this.#noticeJump()) this.#stepAll();
+    }
+
+    #stepAll() {
         if (this.#stepping) return;
         this.#stepping = true;
         try {
@@ -165,186 +249,144 @@ export class Shell {
 
     /** @param {Event} event */
     #step(event) {
-        const { state, effects } = step(this.state, {
-            ...event, now: performance.now(), random: Math.random(), fresh: freshFor(event),
-        });
+        const { state, effects, next } = safeStep(this.state, event);
         this.state = state;
         for (const effect of effects) this.#carryOut(effect);
-        if (this.#early !== null && state.account !== null) {
-            const early = this.#early;
-            this.#early = null;
-            this.#events.push(...early);
-        }
+        this.#events.push(...next);
+        if (state.account !== null) this.#events.push(...this.#early.end());
+        else this.#early.judge(state.connection.is === "offline");
     }
 
     /** @param {Effect} effect */
     #carryOut(effect) {
         switch (effect.type) {
-        case "socket": return this.#transport.open(effect.socket, effect.cursor);
+        case "socket": return this.#open(effect);
         case "send": return this.#transport.send(effect.socket, effect.message);
         case "hangUp": return this.#transport.hangUp(effect.socket);
         case "request": return void this.#transport.ask(effect);
         case "abort": return this.#transport.abort();
         case "timer": return this.#setTimer(effect.name, effect.milliseconds);
         case "untimer": return clearTimeout(this.#timers.get(effect.name));
-        case "tell": return this.#tabs.tell(effect.message);
-        case "answer": return this.#answer(effect.result);
+        case "broadcast": return this.#tabs.broadcast(effect.message);
+        case "answer": return this.#promises.answer(effect.result);
         case "renamed": return this.#rename(effect.from, effect.to);
         case "changed": return this.#how.changed();
         case "signedOut": return this.#how.signedOut();
-        case "conflicts": return void this.#fetchConflicts();
+        case "tookBack": return void this.conflicts.dismiss(effect.conflict);
+        case "conflicts": return void (this.state.role === "none" || this.conflicts.fetch());
         case "identified": return void this.#identified(effect);
-        case "keep": return void this.#bring(effect);
-        default: return void this.#keep(effect);
+        case "persist": return this.#persist(effect);
+        case "save": return void this.#write((store, account) => store.save(account, {
+            cursor: effect.cursor, reset: effect.reset, documents: effect.documents, skew: this.serverNow() - Date.now(),
+        }));
+        case "forget":
+            this.#persister?.forget(effect.ids);
+            return void this.#write((store, account) => store.forget(account, effect.ids));
+        case "forked": return void this.#write((store, account) => store.fork(account));
+        default: return unknown(effect);
         }
+    }
+
+    /** @param {Of<Effect, "persist">} effect */
+    #persist(effect) {
+        if (!this.#hasAsked) void askToStay();
+        this.#hasAsked = true;
+        const { account } = this.state;
+        if (account !== null) void this.#persister?.persist({ ...effect, account });
+        else this.happen({ type: "notPersisted", id: effect.entry.mutation.id, code: "unknown_user" });
     }
 
     /**
      * What else the store is asked for. A replica that could not be saved is pulled again.
-     * @param {Effect} effect
+     * @param {(store: Store, account: string) => Promise<unknown>} act
      */
-    async #keep(effect) {
+    async #write(act) {
         const { account } = this.state;
         if (this.#store === null || account === null) return;
         try {
-            switch (effect.type) {
-            case "save":
-                await this.#store.save(account, {
-                    cursor: effect.cursor, reset: effect.reset, documents: effect.documents,
-                    skew: this.serverNow() - Date.now(),
-                });
-                break;
-            case "forget": await this.#store.forget(account, effect.ids); break;
-            case "forked": await this.#store.fork(account); break;
-            }
+            await act(this.#store, account);
         } catch (error) {
             console.warn("lockstep: the store refused a write; nothing is lost while the page is open", error);
         }
     }
 
-    /**
-     * Brings what the user did into the store: all that has gathered in one write, and one write after the other, so that
-     * the order holds.
-     * @param {Effect} effect
-     */
-    async #bring(effect) {
-        this.#bringing.push(effect);
-        if (this.#bringing.length > 1) return;
-        while (this.#bringing.length > 0) {
-            const batch = this.#bringing.slice();
-            for (const { effect, entry } of await this.#keepAll(batch)) {
-                this.happen(entry !== null ? { type: "kept", entry, at: effect.at }
-                    : { type: "notKept", id: effect.entry.mutation.id, code: "storage_full" });
-            }
-            this.#bringing.splice(0, batch.length);
-        }
+    /** @param {import("./store.js").Dismissals} change */
+    async #dismissals(change) {
+        const { account } = this.state;
+        return account === null ? [] : await this.#store?.dismissals(account, change).catch(() => []) ?? [];
     }
 
     /**
-     * @param {Effect[]} batch
-     * @returns {Promise<Array<{effect: Effect, entry: Kept | null}>>} null: the store will not have it
+     * A browser may know no sockets, or forbid this one: that is one that failed.
+     * @param {Of<Effect, "socket">} effect
      */
-    async #keepAll(batch) {
-        const { account } = this.state;
-        const store = this.#store;
-        if (store === null || account === null) return batch.map((effect) => ({ effect, entry: null }));
-        this.#room?.used(JSON.stringify(batch).length);
+    #open({ socket, cursor }) {
         try {
-            const kept = await store.keep(account, batch.map((effect) => effect.entry));
-            return batch.map((effect, at) => ({ effect, entry: kept[at] }));
+            this.#transport.open(socket, cursor);
         } catch {
-            await this.#room?.makeRoom();
+            this.happen({ type: "closed", socket });
         }
-        const outcomes = [];
-        for (const effect of batch) {
-            const [entry] = await store.keep(account, [effect.entry]).catch(() => [null]);
-            outcomes.push({ effect, entry });
-        }
-        return outcomes;
+    }
+
+    /** @param {Persisting} effect @param {import("../sync/types.js").StoredEntry} entry */
+    #persisted(effect, entry) {
+        const { id } = entry.mutation;
+        this.#promises.persisted(id);
+        const others = effect.account !== this.state.account;
+        if ((this.#ended !== null || others) && this.#persister?.inMemoryOnly(id)) this.#refuse(id, this.#ended ?? "signed_out");
+        // It waits in the store for whoever made it.
+        if (!others) this.happen({ type: "persisted", entry, at: effect.at });
+    }
+
+    /** @param {Persisting} effect */
+    #notPersisted(effect) {
+        const { id } = effect.entry.mutation;
+        if (this.#ended !== null) this.#refuse(id, this.#ended);
+        this.happen({ type: "notPersisted", id, code: "storage_full" });
     }
 
     async #lead() {
         // What a leader before had in its queue, and whatever another tab put there.
-        if (this.state.account !== null) await this.#load(this.state.account, this.state.known);
-        this.happen({ type: "lead", realtime: this.#how.realtime, visible: this.#tabs.visible });
+        const { account, known } = this.state;
+        this.#leads += 1;
+        const lead = this.#leads;
+        if (account !== null) await this.#loading?.load(account, known, () => this.state.account === account);
+        // The lead may have been taken away meanwhile.
+        if (lead !== this.#leads) return;
+        const { realtime } = this.#how;
+        this.happen({ type: "lead", realtime, visible: this.#tabs.visible, holds: this.#holds });
     }
 
-    /** @param {string} account @param {boolean} known */
-    async #load(account, known) {
-        const stored = await this.#store?.load(account).catch(() => null)
-            ?? { account, device: null, forked: false, cursor: null, skew: null, documents: [], entries: [] };
-        const ahead = stored.skew === null ? null : Date.now() + stored.skew - performance.now();
-        this.happen({ type: "loaded", ...stored, ahead, known });
-    }
-
-    /** @param {Effect} who */
+    /** @param {Of<Effect, "identified">} who */
     async #identified({ account, device, email }) {
-        await this.#store?.remember({ account, device, email }).catch(() => undefined);
-        if (account !== this.state.account) await this.#load(account, true);
+        // Before what is loaded, and not waited for.
+        void this.#store?.remember({ account, device, email }).catch(() => undefined);
+        if (account !== this.state.account) await this.#loading?.load(account, true);
     }
 
-    /** @param {string} name @param {number} milliseconds */
+    /** @param {import("../sync/types.js").TimerName} name @param {number} milliseconds */
     #setTimer(name, milliseconds) {
         clearTimeout(this.#timers.get(name));
-        this.#timers.set(name, setTimeout(() => this.happen({ type: "timer", name }), milliseconds));
+        const wait = Math.min(milliseconds, LONGEST_TIMER_MS);
+        this.#timers.set(name, setTimeout(() => this.happen({ type: "timer", name }), wait));
     }
 
-    /** @param {Result} result */
-    #answer(result) {
-        this.#waiting.get(result.id)?.(result);
-        this.#waiting.delete(result.id);
+    /** @param {string} id @param {"closed" | "signed_out" | "unknown_user"} code */
+    #refuse(id, code) {
+        this.#promises.answer(refusal(id, code));
     }
 
     /** @param {string} from @param {string} to */
     #rename(from, to) {
-        const waiting = this.#waiting.get(from);
-        if (waiting !== undefined) this.#waiting.set(to, waiting);
-        this.#waiting.delete(from);
+        this.#promises.rename(from, to);
         if (this.state.account !== null) void this.#store?.rename(this.state.account, from, to).catch(() => undefined);
-    }
-
-    /** Says what was dismissed, and asks for what is left. Offline it is left for the next time. */
-    async #fetchConflicts() {
-        if (this.state.role === "none") return;
-        // One that is on its way may have been answered before what is asked about.
-        this.#fetchAgain = true;
-        if (this.#fetching) return;
-        this.#fetching = true;
-        try {
-            while (this.#fetchAgain) {
-                this.#fetchAgain = false;
-                for (const id of this.#dismissed) {
-                    const said = await this.#call("DELETE", `/${encodeURIComponent(id)}`);
-                    if (said.ok || said.status === 404) this.#dismissed.delete(id);
-                }
-                const answer = await this.#call("GET", "");
-                if (answer.ok) this.#tell((await answer.json()).conflicts);
-            }
-        } catch {
-            // The next time that the server is reached.
-        } finally {
-            this.#fetching = false;
-        }
-    }
-
-    /** @param {any[]} conflicts */
-    #tell(conflicts) {
-        this.happen({ type: "conflicts", conflicts: conflicts.filter((it) => !this.#dismissed.has(it.id)) });
-    }
-
-    /** @param {string} method @param {string} path */
-    #call(method, path) {
-        return fetch(new URL(`/api/sync/conflicts${path}`, this.#how.url), {
-            method, credentials: "include", cache: "no-store", signal: this.#stop.signal,
-        });
     }
 }
 
 /**
- * As many new ids as results ask for.
- * @param {Event} event
+ * An effect that this shell has never heard of: the type checker sees to it that there is none.
+ * @param {never} effect
  */
-function freshFor(event) {
-    const results = event.message?.results ?? event.answer?.body?.results ?? [];
-    return results.filter((/** @type {any} */ it) => it?.problem?.code === "device_forked").map(makeId);
+function unknown(effect) {
+    console.warn("lockstep: the machine asks for what nobody knows", effect);
 }

@@ -2,18 +2,26 @@
 // passes on when its tab goes; what they tell each other goes over a BroadcastChannel.
 
 import { makeId } from "./ids.js";
+import { browser, isHidden, onLook, onWindow } from "./page.js";
 
-/** How long a leader may be silent to a word that it must answer, before another takes the lead from it. */
-const SILENCE_MS = 5_000;
+// While somebody looks at a tab that follows, it asks so often whether its leader lives.
+const PULSE_MS = 2_500;
+// A leader that is silent for so long to a word that it must answer has the lead taken from it.
+const SILENCE_MS = 4_000;
+// A timer that rings so late says that this tab stood still itself.
+const LATE_MS = 500;
+// Whether there is a lead to be had is known at once, where locks work.
+const LOCK_MS = 3_000;
 
 /**
- * @typedef {object} Ears
+ * @typedef {object} TabListeners
  * @property {() => void} lead
  * @property {() => void} follow
- * @property {(message: any) => void} heard
+ * @property {(message: any, age: number) => void} heard  `age`: milliseconds since it was said
  * @property {() => void} seen  somebody looks at one of the tabs
  * @property {() => void} unseen  nobody looks at any
  * @property {() => void} signedIn
+ * @property {() => void} signedOut
  */
 
 // What a leader answers, if it lives.
@@ -21,7 +29,7 @@ const QUESTIONS = new Set(["queued", "behind", "wake"]);
 
 export class Tabs {
     #name;
-    #ears;
+    #listeners;
     #me = makeId();
     /** @type {BroadcastChannel | null} */
     #channel = null;
@@ -31,6 +39,8 @@ export class Tabs {
      */
     #looked = new Set();
     #leading = false;
+    /** Whether this tab waits in the row for the lead. */
+    #queued = false;
     /**
      * Ends this tab's lead.
      * @type {() => void}
@@ -39,52 +49,77 @@ export class Tabs {
     #stop = new AbortController();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     #silence;
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    #pulse;
 
-    /** @param {string} name @param {Ears} ears */
-    constructor(name, ears) {
+    /** @param {string} name @param {TabListeners} listeners */
+    constructor(name, listeners) {
         this.#name = name;
-        this.#ears = ears;
+        this.#listeners = listeners;
     }
 
     /** Hears the others from now on. */
     open() {
-        if (typeof BroadcastChannel === "undefined") return;
-        this.#channel = new BroadcastChannel(this.#name);
-        this.#channel.onmessage = ({ data }) => this.#receive(data);
+        this.#channel = channelOf(this.#name);
+        if (this.#channel !== null) this.#channel.onmessage = ({ data }) => this.#receive(data);
     }
 
     /** Leads, if no other tab does; and otherwise once none does. */
     join() {
         const signal = this.#stop.signal;
-        document.addEventListener("visibilitychange", () => this.#look(!document.hidden), { signal });
-        addEventListener("pagehide", () => this.#say({ kind: "look", visible: false }), { signal });
-        this.#say({ kind: "join", visible: !document.hidden });
+        onLook(() => this.#look(!isHidden()), signal);
+        onWindow("pagehide", () => this.#say({ kind: "look", visible: false }), signal);
+        this.#say({ kind: "join", visible: !isHidden() });
         // Without locks (an address that is not secure) each leads itself: the server carries a mutation out once.
-        if (this.#channel === null || navigator.locks === undefined) return this.#lead();
-        this.#ask({ ifAvailable: true });
+        if (this.#channel === null || typeof browser()?.locks?.request !== "function") return this.#lead();
+        this.#pulse = setInterval(() => {
+            if (!this.#leading && !isHidden()) this.#ping();
+        }, PULSE_MS);
+        // Where locks say nothing at all, it leads.
+        setTimeout(() => {
+            if (!this.#leading && !this.#queued && !this.#stop.signal.aborted) this.#lead();
+        }, LOCK_MS);
+        void this.#ask({ ifAvailable: true });
     }
 
     /** Whether somebody looks at one of the tabs. */
     get visible() {
-        return !document.hidden || this.#looked.size > 0;
+        return !isHidden() || this.#looked.size > 0;
     }
 
     /** @param {any} message */
-    tell(message) {
-        this.#say({ kind: "core", message });
-        if (this.#leading || !QUESTIONS.has(message.type)) return;
-        this.#silence ??= setTimeout(() => {
-            this.#silence = undefined;
-            if (!this.#leading && !this.#stop.signal.aborted) this.#ask({ steal: true });
-        }, SILENCE_MS);
+    broadcast(message) {
+        // On the one clock that all tabs share, however long each of them stands still.
+        this.#say({ kind: "core", message, said: Date.now() });
+        if (!this.#leading && QUESTIONS.has(message.type)) this.#expect();
     }
 
     close() {
         this.#say({ kind: "look", visible: false });
         this.#stop.abort();
         clearTimeout(this.#silence);
+        clearInterval(this.#pulse);
         this.#release();
         this.#channel?.close();
+        this.#channel = null;
+    }
+
+    /** The leader owes a word. */
+    #expect() {
+        if (this.#silence !== undefined) return;
+        const since = performance.now();
+        this.#silence = setTimeout(() => {
+            this.#silence = undefined;
+            if (this.#leading || this.#stop.signal.aborted) return;
+            // This tab itself stood still, and has not heard yet what was said meanwhile.
+            if (performance.now() - since > SILENCE_MS + LATE_MS) this.#ping();
+            else void this.#ask({ steal: true });
+        }, SILENCE_MS);
+    }
+
+    #ping() {
+        this.#say({ kind: "pulse" });
+        this.#expect();
     }
 
     /** @param {LockOptions} how */
@@ -92,59 +127,75 @@ export class Tabs {
         try {
             await navigator.locks.request(this.#name, how, (lock) => {
                 if (this.#stop.signal.aborted) return undefined;
+                if (how.signal !== undefined) this.#queued = false;
                 if (lock === null) {
-                    this.#ears.follow();
-                    this.#ask({ signal: this.#stop.signal });
+                    this.#follow();
                     return undefined;
                 }
                 this.#lead();
                 return new Promise((resolve) => (this.#release = () => resolve(undefined)));
             });
         } catch {
-            // Taken away, for this tab was silent; or closed.
-            if (!this.#leading || this.#stop.signal.aborted) return;
-            this.#leading = false;
-            this.#ears.follow();
-            this.#ask({ signal: this.#stop.signal });
+            if (this.#stop.signal.aborted) return;
+            if (how.signal !== undefined) this.#queued = false;
+            // Taken away, for this tab was silent. Or there are no locks, whatever the browser says.
+            if (this.#leading) this.#follow();
+            else if (how.steal === true || !this.#queued) this.#lead();
         }
     }
 
+    #follow() {
+        this.#leading = false;
+        this.#listeners.follow();
+        if (this.#queued) return;
+        this.#queued = true;
+        void this.#ask({ signal: this.#stop.signal });
+    }
+
     #lead() {
+        if (this.#leading) return;
         this.#leading = true;
         clearTimeout(this.#silence);
         this.#silence = undefined;
-        this.#say({ kind: "join", visible: !document.hidden });
-        this.#ears.lead();
+        this.#say({ kind: "join", visible: !isHidden() });
+        this.#say({ kind: "here" });
+        this.#listeners.lead();
     }
 
     /** @param {boolean} visible  this tab */
     #look(visible) {
         this.#say({ kind: "look", visible });
-        if (visible) this.#ears.seen();
-        else if (!this.visible) this.#ears.unseen();
+        if (visible) this.#listeners.seen();
+        else if (!this.visible) this.#listeners.unseen();
     }
 
-    /** @param {any} data */
+    /** @param {any} data  what another version of this client says may be anything */
     #receive(data) {
-        switch (data.kind) {
+        switch (data?.kind) {
         case "core":
-            if (this.#leading && QUESTIONS.has(data.message.type)) this.#say({ kind: "here" });
-            this.#ears.heard(data.message);
+            if (this.#leading && QUESTIONS.has(data.message?.type)) this.#say({ kind: "here" });
+            this.#listeners.heard(data.message, Math.max(0, Date.now() - data.said) || 0);
             break;
         case "here":
             clearTimeout(this.#silence);
             this.#silence = undefined;
             break;
+        case "pulse":
+            if (this.#leading) this.#say({ kind: "here" });
+            break;
         case "join":
-            this.#say({ kind: "look", visible: !document.hidden });
+            this.#say({ kind: "look", visible: !isHidden() });
             this.#note(data);
             break;
         case "look":
             this.#note(data);
-            if (!this.visible) this.#ears.unseen();
+            if (!this.visible) this.#listeners.unseen();
             break;
         case "signedIn":
-            this.#ears.signedIn();
+            this.#listeners.signedIn();
+            break;
+        case "signedOut":
+            this.#listeners.signedOut();
             break;
         }
     }
@@ -157,7 +208,11 @@ export class Tabs {
 
     /** @param {any} data */
     #say(data) {
-        this.#channel?.postMessage({ ...data, from: this.#me });
+        try {
+            this.#channel?.postMessage({ ...data, from: this.#me });
+        } catch (error) {
+            console.warn("lockstep: the other tabs could not be told", error);
+        }
     }
 }
 
@@ -166,8 +221,32 @@ export class Tabs {
  * @param {string} name
  */
 export function announceSignIn(name) {
-    if (typeof BroadcastChannel === "undefined") return;
-    const channel = new BroadcastChannel(name);
-    channel.postMessage({ kind: "signedIn" });
-    channel.close();
+    announce(name, "signedIn");
+}
+
+/**
+ * Tells every tab that the user has signed out, before any of them asks the server.
+ * @param {string} name
+ */
+export function announceSignOut(name) {
+    announce(name, "signedOut");
+}
+
+/** @param {string} name @param {string} kind */
+function announce(name, kind) {
+    const channel = channelOf(name);
+    channel?.postMessage({ kind });
+    channel?.close();
+}
+
+/**
+ * @param {string} name
+ * @returns {BroadcastChannel | null} null: this browser has none, or not here
+ */
+function channelOf(name) {
+    try {
+        return new BroadcastChannel(name);
+    } catch {
+        return null;
+    }
 }

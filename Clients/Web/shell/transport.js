@@ -1,30 +1,40 @@
 // The wire, and nothing else knows it: opens the socket that the machine asks for, makes its requests, and says what
 // came.
 
+import { reasonOf } from "./reason.js";
+
 /** @typedef {import("../sync/types.js").Answer} Answer */
-/** @typedef {import("../sync/types.js").Effect} Effect */
+/** @typedef {import("../sync/types.js").RequestEffect} RequestEffect */
 /** @typedef {import("../sync/types.js").Event} Event */
 
 // A request may take this long, and longer by what it carries: on a slow line a full queue takes its time.
 const REQUEST_MS = 10_000;
+// A question that the server holds, beyond the time for which it may.
+const HELD_MS = 5_000;
 const SLOWEST_BYTES_PER_MS = 8;
 
 export class Transport {
     #url;
-    #tell;
+    #report;
     /** @type {WebSocket | null} */
     #socket = null;
     #number = 0;
     /** @type {AbortController | null} */
     #request = null;
+    /**
+     * What `call` waits for.
+     * @type {Set<AbortController>}
+     */
+    #calls = new Set();
+    #closed = false;
 
     /**
      * @param {string} url  the server's address
-     * @param {(event: Event) => void} tell
+     * @param {(event: Event) => void} report
      */
-    constructor(url, tell) {
+    constructor(url, report) {
         this.#url = url;
-        this.#tell = tell;
+        this.#report = report;
     }
 
     /**
@@ -40,10 +50,10 @@ export class Transport {
         this.#number = number;
         socket.onmessage = (event) => {
             const message = parsed(event.data);
-            if (message !== undefined) this.#tell({ type: "message", socket: number, message });
+            if (message !== undefined) this.#report({ type: "message", socket: number, message });
         };
         // 4401, signed out, too: the request that follows says it again, and says it for certain.
-        socket.onclose = () => this.#tell({ type: "closed", socket: number });
+        socket.onclose = () => this.#report({ type: "closed", socket: number });
     }
 
     /** @param {number} number @param {object} message */
@@ -61,22 +71,26 @@ export class Transport {
         this.#socket = null;
     }
 
-    /** @param {Effect} effect  a request */
-    async ask({ request: number, asking, cursor, mutations }) {
+    /** @param {RequestEffect} effect */
+    async ask(effect) {
+        const { request: number } = effect;
         const abort = new AbortController();
         this.#request = abort;
-        const [address, request] = asking === "identify" ? [new URL("/api/auth/me", this.#url), {}]
-            : this.#exchange(cursor, mutations);
+        const [address, request] = effect.asking === "identify" ? [new URL("/api/auth/me", this.#url), {}]
+            : this.#exchange(effect.cursor, effect.mutations);
+        const wait = effect.asking === "hold" ? effect.wait : 0;
+        if (wait > 0) address.searchParams.set("wait", String(wait));
         const size = typeof request.body === "string" ? request.body.length : 0;
-        const deadline = setTimeout(() => abort.abort(), REQUEST_MS + size / SLOWEST_BYTES_PER_MS);
+        const patience = wait > 0 ? wait * 1000 + HELD_MS : REQUEST_MS + size / SLOWEST_BYTES_PER_MS;
+        const deadline = setTimeout(() => abort.abort(), patience);
         try {
             const response = await fetch(address, {
                 cache: "no-store", credentials: "include", redirect: "error", signal: abort.signal, ...request,
             });
             const body = response.status === 304 ? undefined : parsed(await response.text());
-            this.#tell({ type: "answered", request: number, answer: answerOf(response, body) });
-        } catch {
-            this.#tell({ type: "failed", request: number });
+            this.#report({ type: "answered", request: number, answer: answerOf(response, body) });
+        } catch (error) {
+            this.#report({ type: "failed", request: number, reason: await reasonOf(error, this.#url) });
         } finally {
             clearTimeout(deadline);
         }
@@ -84,6 +98,34 @@ export class Transport {
 
     abort() {
         this.#request?.abort();
+    }
+
+    /**
+     * Any other call of the server. Rejects where no answer came, or none in time.
+     * @param {string} method @param {string} path @param {number} patience  in milliseconds
+     * @returns {Promise<{ok: boolean, status: number, body: any}>}
+     */
+    async call(method, path, patience) {
+        if (this.#closed) throw new Error("The client is closed.");
+        const late = new AbortController();
+        this.#calls.add(late);
+        const deadline = setTimeout(() => late.abort(), patience);
+        try {
+            const answer = await fetch(new URL(path, this.#url), {
+                method, credentials: "include", cache: "no-store", signal: late.signal,
+            });
+            const { ok, status } = answer;
+            return { ok, status, body: ok && status !== 204 ? await answer.json() : null };
+        } finally {
+            clearTimeout(deadline);
+            this.#calls.delete(late);
+        }
+    }
+
+    /** Nothing is asked any more, and nothing heard. */
+    close() {
+        this.#closed = true;
+        for (const call of this.#calls) call.abort();
     }
 
     /**

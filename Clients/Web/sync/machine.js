@@ -2,21 +2,30 @@
 // is to be done. No clock, no chance, no I/O: `now` and `random` come with the event, the shell does what is asked for.
 // Clients/Vectors/ says the same as data, for machines in other languages.
 
+import { slept } from "./clock.js";
 import * as link from "./link.js";
-import { enqueue, entryOf, kept, mutate, notKept, renew } from "./queue.js";
-import { apply, settle, show, waiting } from "./replica.js";
+import { enqueue, entryOf, mutate, notPersisted, persisted, renew } from "./queue.js";
+import { acknowledge, apply, keyOf, show, waiting } from "./replica.js";
+import { connectionOf, reasonOf, toldOf } from "./status.js";
 
 /** @typedef {import("./types.js").Effect} Effect */
 /** @typedef {import("./types.js").Event} Event */
 /** @typedef {import("./types.js").State} State */
-/** @typedef {import("./types.js").Turn} Turn */
+/** @typedef {import("./types.js").StepContext} StepContext */
+/** @typedef {import("./types.js").TabMessage} TabMessage */
+/**
+ * @template {{type: string}} Union
+ * @template {Union["type"]} Type
+ * @typedef {import("./types.js").Of<Union, Type>} Of
+ */
 
 /** @returns {State} */
 export function initial() {
     return {
         role: "none", account: null, device: null, known: false, forked: false,
-        cursor: null, documents: new Map(), inStep: true, fresh: false, entries: [], keeping: [], overlay: new Map(),
-        connection: "starting", devices: null, conflicts: [], ahead: null, aheadAt: null, link: link.newLink(),
+        cursor: null, documents: new Map(), inStep: true, fresh: false, entries: [], persisting: [], overlay: new Map(),
+        connection: { is: "starting" }, devices: null, conflicts: [], ahead: null, aheadAt: null, aheadTold: null,
+        link: link.newLink(),
     };
 }
 
@@ -29,215 +38,261 @@ export function step(before, event) {
     /** @type {Effect[]} */
     const effects = [];
     let changed = false;
-    /** @type {Turn} */
-    const turn = {
+    /** @type {StepContext} */
+    const context = {
         state: { ...before, link: { ...before.link } },
         now: event.now ?? 0,
         random: event.random ?? 0,
         emit: (effect) => effects.push(effect),
         changed: () => (changed = true),
     };
-    happened.get(event.type)?.(turn, event);
+    // What a later version of the shell says is nothing to this one.
+    if (Object.hasOwn(happened, event.type)) handlerOf(event)(context, event);
     if (changed) effects.push({ type: "changed" });
-    return { state: turn.state, effects };
+    return { state: context.state, effects };
 }
 
-/** @type {Map<string, (turn: Turn, event: Event) => void>} */
-const happened = new Map(Object.entries({
-    // What the store had for an account: at the start, when another one turns out to be signed in, and when this tab
-    // begins to lead.
-    loaded(turn, event) {
-        const { state } = turn;
+/**
+ * @template {Event} E
+ * @param {E} event
+ * @returns {(context: StepContext, event: E) => unknown}
+ */
+function handlerOf(event) {
+    return /** @type {any} */ (happened)[event.type];
+}
+
+/** @type {{[Type in Event["type"]]: (context: StepContext, event: Of<Event, Type>) => unknown}} */
+const happened = {
+    // What the store had for an account: at the start, when another one turns out to be signed in, when this tab begins to
+    // lead; and late, where the store took its time.
+    loaded(context, event) {
+        const { state } = context;
         const other = state.account !== event.account;
         if (other) Object.assign(state, {
             account: event.account, documents: new Map(), cursor: null, entries: [], overlay: new Map(), fresh: false,
             inStep: true, devices: null, conflicts: [],
         });
-        state.device = event.device ?? state.device;
+        if (other || !state.known) state.device = event.device ?? state.device;
         state.forked = event.forked ?? false;
-        if (other && event.cursor !== null) {
+        const brings = state.cursor === null && event.cursor !== null;
+        if (brings) {
             state.cursor = event.cursor;
-            state.documents = new Map(event.documents.map(
-                (/** @type {any} */ it) => [`${it.collection}\n${it.id}`, it]));
+            state.documents = new Map(event.documents.map((it) => [keyOf(it.collection, it.id), it]));
         }
         if (state.ahead === null && Number.isFinite(event.ahead)) {
             Object.assign(state, { ahead: event.ahead, aheadAt: null });
         }
-        for (const kept of event.entries) enqueue(turn, entryOf(kept, null, false));
-        turn.changed();
+        for (const stored of event.entries) enqueue(context, entryOf(stored, null, false));
+        context.changed();
         // The other tabs write into the queue of the account that they show.
-        if (other && state.role === "leader") turn.emit({ type: "tell", message: snapshot(turn) });
-        if (!event.known) return;
-        state.known = true;
-        link.proceed(turn);
+        if ((other || brings) && state.role === "leader") context.emit({ type: "broadcast", message: snapshot(context) });
+        if (brings) show(context);
+        if (event.known) {
+            state.known = true;
+            link.proceed(context);
+        } else if (state.entries.length > 0) {
+            link.push(context);
+        }
     },
-    lead(turn, event) {
-        turn.state.role = "leader";
-        turn.state.link.realtime = event.realtime;
-        turn.state.link.visible = event.visible;
-        turn.emit({ type: "tell", message: snapshot(turn) });
-        link.begin(turn);
+    lead(context, event) {
+        context.state.role = "leader";
+        context.state.link.realtime = event.realtime;
+        context.state.link.holds = event.holds ?? false;
+        context.state.link.visible = event.visible;
+        context.emit({ type: "broadcast", message: snapshot(context) });
+        link.begin(context);
     },
-    follow(turn) {
-        link.end(turn);
-        turn.state.role = "follower";
-        turn.emit({ type: "tell", message: { type: "behind" } });
+    follow(context) {
+        link.end(context);
+        context.state.role = "follower";
+        context.emit({ type: "broadcast", message: { type: "behind" } });
     },
 
     // The user's changes
-    mutate: (turn, event) => mutate(turn, /** @type {any} */ (event)),
-    kept(turn, event) {
-        kept(turn, event.entry, event.at);
-        turn.emit({ type: "tell", message: { type: "queued", entry: event.entry, age: turn.now - event.at } });
-        link.push(turn);
+    mutate: (context, event) => mutate(context, event),
+    persisted(context, event) {
+        persisted(context, event.entry, event.at);
+        context.emit({ type: "broadcast", message: { type: "queued", entry: event.entry, age: context.now - event.at } });
+        link.push(context);
     },
-    notKept: (turn, event) => notKept(turn, event.id, event.code),
+    notPersisted: (context, event) => notPersisted(context, event.id, event.code),
 
     // The socket
-    message: (turn, event) => current(turn, event) && link.receive(turn, event.message, event.fresh ?? []),
-    closed: (turn, event) => current(turn, event) && link.lose(turn),
+    message: (context, event) => current(context, event) && link.receive(context, event.message, event.fresh ?? []),
+    closed: (context, event) => current(context, event) && link.lose(context),
 
     // Requests
-    answered(turn, event) {
-        if (event.request === turn.state.link.request) link.answered(turn, event.answer, event.fresh ?? []);
+    answered(context, event) {
+        if (isPresent(context, event)) link.answered(context, event.answer, event.fresh ?? []);
     },
-    failed(turn, event) {
-        if (event.request === turn.state.link.request) link.failed(turn);
+    failed(context, event) {
+        if (isPresent(context, event)) link.failed(context, event.reason);
     },
-    conflicts(turn, event) {
-        turn.state.conflicts = event.conflicts;
-        turn.changed();
-        turn.emit({ type: "tell", message: { type: "conflicts", conflicts: event.conflicts } });
+    conflicts(context, event) {
+        context.state.conflicts = event.conflicts;
+        context.changed();
+        context.emit({ type: "broadcast", message: { type: "conflicts", conflicts: event.conflicts } });
     },
 
     // The world
-    timer: (turn, event) => link.rung(turn, event.name),
-    wake(turn) {
-        if (turn.state.role === "follower") turn.emit({ type: "tell", message: { type: "wake" } });
-        link.wake(turn);
+    timer: (context, event) => link.timerFired(context, event.name),
+    wake(context) {
+        if (context.state.role === "follower") context.emit({ type: "broadcast", message: { type: "wake" } });
+        link.wake(context);
     },
-    hidden: (turn) => link.hide(turn),
-    unplugged: (turn) => link.unplug(turn),
+    hidden: (context) => link.hide(context),
+    holds: (context, event) => link.hold(context, event.holds),
+    unplugged: (context) => link.unplug(context),
     // The stopwatch and the device's clock disagree about how long it has been: it slept, or its clock was set.
-    jumped(turn) {
-        turn.state.entries = turn.state.entries.map((entry) => ({ ...entry, at: null }));
-        turn.state.aheadAt = null;
-        link.wake(turn);
+    jumped(context, event) {
+        context.state.entries = context.state.entries.map((entry) => ({ ...entry, at: null }));
+        slept(context, event.by ?? 0);
+        if (context.state.role === "follower") context.emit({ type: "broadcast", message: { type: "behind" } });
+        link.lookAgain(context);
     },
     // Somebody signed in, in this tab or in another: who is here is asked anew.
-    signedIn(turn) {
-        link.end(turn);
-        turn.state.known = false;
-        turn.state.device = null;
-        turn.state.link.stopped = false;
-        link.begin(turn);
+    signedIn(context) {
+        link.end(context);
+        context.state.known = false;
+        context.state.device = null;
+        context.state.link.stopped = false;
+        link.begin(context);
     },
-    stop(turn) {
-        link.end(turn);
-        turn.state.link.stopped = true;
-        turn.state.role = "none";
+    stop(context) {
+        link.end(context);
+        context.state.link.stopped = true;
+        context.state.role = "none";
+        if (reasonOf(context.state) === "signed_out") return;
+        context.state.connection = { is: "offline", reason: "closed" };
+        context.changed();
     },
 
-    heard(turn, event) {
-        heard.get(event.message.type)?.(turn, event.message);
+    heard(context, { message, age = 0 }) {
+        if (Object.hasOwn(heard, message.type)) listenerOf(message)(context, message, age);
     },
-}));
+};
 
 /**
- * What tabs of the same account tell each other.
- * @type {Map<string, (turn: Turn, message: any) => void>}
+ * @template {TabMessage} M
+ * @param {M} message
+ * @returns {(context: StepContext, message: M, age: number) => unknown}
  */
-const heard = new Map(Object.entries({
-    queued(turn, message) {
-        enqueue(turn, entryOf(message.entry, turn.now - message.age, false));
-        link.push(turn);
+function listenerOf(message) {
+    return /** @type {any} */ (heard)[message.type];
+}
+
+/**
+ * What tabs of the same account tell each other. Who stood still hears it late: `age` milliseconds after it was said.
+ * @type {{[Type in TabMessage["type"]]: (context: StepContext, message: Of<TabMessage, Type>, age: number) => unknown}}
+ */
+const heard = {
+    queued(context, message, age) {
+        enqueue(context, entryOf(message.entry, context.now - message.age - age, false));
+        link.push(context);
     },
-    behind(turn) {
-        if (turn.state.role === "leader") turn.emit({ type: "tell", message: snapshot(turn) });
+    behind(context) {
+        if (context.state.role === "leader") context.emit({ type: "broadcast", message: snapshot(context) });
     },
-    wake: (turn) => link.wake(turn),
+    wake(context) {
+        link.wake(context);
+        // Whoever is looked at again may have stood still: the time is right for them now.
+        const { role, ahead } = context.state;
+        if (role === "leader" && ahead !== null) context.emit({ type: "broadcast", message: { type: "time", time: ahead + context.now } });
+    },
     snapshot: following(catchUp),
-    change: following((turn, { change }) => {
-        if (!apply(turn, change)) turn.emit({ type: "tell", message: { type: "behind" } });
+    change: following((context, { change }) => {
+        if (!apply(context, change)) context.emit({ type: "broadcast", message: { type: "behind" } });
     }),
-    results: following((turn, { results, pulled }) => {
-        settle(turn, results, pulled);
-        for (const result of results) turn.emit({ type: "answer", result });
+    results: following((context, { results, pulled }) => {
+        acknowledge(context, results, pulled);
+        for (const result of results) context.emit({ type: "answer", result });
     }),
-    renamed: following((turn, { from, to }) => renew(turn, from, to)),
-    connection: following((turn, { connection }) => {
-        turn.state.connection = connection;
-        turn.changed();
+    renamed: following((context, { from, to }) => renew(context, from, to)),
+    time: following((context, { time }, age) => {
+        Object.assign(context.state, { ahead: time + age - context.now, aheadAt: context.now });
+        context.changed();
     }),
-    presence: following((turn, { devices }) => {
-        turn.state.devices = devices;
-        turn.changed();
+    connection: following((context, { connection, reason }) => {
+        context.state.connection = connectionOf(connection, reason);
+        context.changed();
     }),
-    conflicts(turn, { conflicts }) {
-        turn.state.conflicts = conflicts;
-        turn.changed();
+    presence: following((context, { devices }) => {
+        context.state.devices = devices;
+        context.changed();
+    }),
+    conflicts(context, { conflicts }) {
+        context.state.conflicts = conflicts;
+        context.changed();
     },
-    signedOut(turn) {
-        turn.state.link.stopped = true;
-        link.end(turn);
-        turn.emit({ type: "signedOut" });
-    },
-}));
+    signedOut: (context) => link.leave(context),
+};
 
 /**
  * Of what a leader tells, another leader believes nothing.
- * @param {(turn: Turn, message: any) => void} act
- * @returns {(turn: Turn, message: any) => void}
+ * @template {TabMessage} M
+ * @param {(context: StepContext, message: M, age: number) => unknown} act
+ * @returns {(context: StepContext, message: M, age: number) => unknown}
  */
 function following(act) {
-    return (turn, message) => turn.state.role === "leader" || act(turn, message);
+    return (context, message, age) => context.state.role === "leader" || act(context, message, age);
 }
 
 /**
  * All that a tab has to know to follow.
- * @param {Turn} turn
+ * @param {StepContext} context
+ * @returns {import("./types.js").Snapshot}
  */
 function snapshot({ state, now }) {
     return {
         type: "snapshot", account: state.account, device: state.device, cursor: state.cursor, fresh: state.fresh,
-        documents: [...state.documents.values()], connection: state.connection, devices: state.devices,
+        documents: [...state.documents.values()], ...toldOf(state), devices: state.devices,
         conflicts: state.conflicts, time: state.ahead === null ? null : state.ahead + now,
         entries: state.entries.map((entry) => ({ ...entry, age: entry.at === null ? null : now - entry.at })),
     };
 }
 
-/** @param {Turn} turn @param {any} message  a snapshot */
-function catchUp(turn, message) {
-    const { state } = turn;
-    const { account, device, cursor, fresh, connection, devices, conflicts } = message;
+/** @param {StepContext} context @param {import("./types.js").Snapshot} message @param {number} said  so many milliseconds ago */
+function catchUp(context, message, said) {
+    const { state } = context;
+    const { account, device, cursor, fresh, devices, conflicts } = message;
     const own = account === state.account ? waiting(state).filter((entry) => entry.own) : [];
-    Object.assign(state, { account, device, cursor, fresh, connection, devices, conflicts, inStep: true });
-    state.documents = new Map(message.documents.map((/** @type {any} */ it) => [`${it.collection}\n${it.id}`, it]));
-    if (message.time !== null) Object.assign(state, { ahead: message.time - turn.now, aheadAt: turn.now });
+    Object.assign(state, { account, device, cursor, fresh, devices, conflicts, inStep: true });
+    state.connection = connectionOf(message.connection, message.reason);
+    state.documents = new Map(message.documents.map((it) => [keyOf(it.collection, it.id), it]));
+    if (message.time !== null) Object.assign(state, { ahead: message.time + said - context.now, aheadAt: context.now });
     const mine = new Map(own.map((entry) => [entry.mutation.id, entry]));
-    state.entries = message.entries.map((/** @type {any} */ { age, ...entry }) => {
-        const kept = mine.get(entry.mutation.id);
+    state.entries = message.entries.map(({ age, ...entry }) => {
+        const known = mine.get(entry.mutation.id);
         mine.delete(entry.mutation.id);
-        return { ...entry, own: kept !== undefined, at: kept?.at ?? (age === null ? null : turn.now - age) };
+        return { ...entry, own: known !== undefined, at: known?.at ?? (age === null ? null : context.now - age - said) };
     });
     // What the leader has not heard of, or has its answer for that was not heard here: it will know by the id.
     for (const entry of mine.values()) {
         state.entries = [...state.entries, entry];
-        if (!entry.kept) continue;
+        if (!entry.persisted) continue;
         const { mutation, made, hint, place } = entry;
-        const kept = { mutation, made, hint, place };
-        const age = entry.at === null ? 0 : turn.now - entry.at;
-        turn.emit({ type: "tell", message: { type: "queued", entry: kept, age } });
+        const stored = { mutation, made, hint, place };
+        const age = entry.at === null ? 0 : context.now - entry.at;
+        context.emit({ type: "broadcast", message: { type: "queued", entry: stored, age } });
     }
-    show(turn);
-    turn.changed();
+    show(context);
+    context.changed();
 }
 
 /**
  * Whether an event is of the present socket.
- * @param {Turn} turn
- * @param {Event} event
+ * @param {StepContext} context
+ * @param {{socket: number}} event
  */
-function current(turn, event) {
-    return turn.state.link.socket !== 0 && event.socket === turn.state.link.socket;
+function current({ state: { link: { socket } } }, event) {
+    return socket.is !== "closed" && event.socket === socket.number;
+}
+
+/**
+ * Whether an answer is to the present request.
+ * @param {StepContext} context
+ * @param {{request: number}} event
+ */
+function isPresent({ state: { link: { request } } }, event) {
+    return request.is === "asking" && event.request === request.number;
 }

@@ -1,13 +1,13 @@
 // What a device holds: the server's documents as of one cursor, and over them what the changes made here will have
 // done. Pure: every function reads the turn's state and leaves another one in it.
 
-import { effectsOf } from "./optimistic.js";
+import { judge } from "./optimistic.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Entry} Entry */
 /** @typedef {import("./types.js").Change} Change */
 /** @typedef {import("./types.js").Result} Result */
-/** @typedef {import("./types.js").Turn} Turn */
+/** @typedef {import("./types.js").StepContext} StepContext */
 
 /** @param {string} collection @param {string} id */
 export function keyOf(collection, id) {
@@ -22,6 +22,24 @@ export function read(state, collection, id) {
     const key = keyOf(collection, id);
     const value = state.overlay.has(key) ? state.overlay.get(key) : state.documents.get(key)?.value;
     return value ?? undefined;
+}
+
+/**
+ * The documents as the user sees them.
+ * @param {State} state
+ * @returns {import("./types.js").View}
+ */
+export function viewOf(state) {
+    return {
+        read: (collection, id) => read(state, collection, id),
+        full(collection, most) {
+            const { documents, overlay } = state;
+            if (documents.size + overlay.size < most) return false;
+            const prefix = keyOf(collection, "");
+            const keys = new Set([...documents.keys(), ...overlay.keys()].filter((key) => key.startsWith(prefix)));
+            return [...keys].filter((key) => read(state, collection, key.slice(prefix.length)) !== undefined).length >= most;
+        },
+    };
 }
 
 /**
@@ -45,16 +63,16 @@ export function waiting(state) {
  * @param {State} state
  */
 export function sendable(state) {
-    return state.entries.filter((entry) => entry.kept && !entry.answered);
+    return state.entries.filter((entry) => entry.persisted && !entry.answered);
 }
 
 /**
  * Applies a change where it fits: at its `previous`, or anywhere when it holds everything.
- * @param {Turn} turn @param {Change} change
+ * @param {StepContext} context @param {Change} change
  * @returns {boolean} false: this replica stands elsewhere and has to pull from its own cursor
  */
-export function apply(turn, change) {
-    const { state } = turn;
+export function apply(context, change) {
+    const { state } = context;
     if (!change.reset && change.previous !== state.cursor) {
         state.inStep = false;
         return false;
@@ -75,8 +93,8 @@ export function apply(turn, change) {
     state.inStep = true;
     // In the same stroke, so that nothing flickers between the optimistic value and the confirmed one.
     const carried = new Set(change.mutation_ids ?? []);
-    land(turn, (entry) => entry.answered || carried.has(entry.mutation.id));
-    if (moved || !state.fresh) turn.changed();
+    land(context, (entry) => entry.answered || carried.has(entry.mutation.id));
+    if (moved || !state.fresh) context.changed();
     state.fresh = true;
     return true;
 }
@@ -84,41 +102,54 @@ export function apply(turn, change) {
 /**
  * Results are final. What a mutation did is in the replica already when it is in step; otherwise what it shows stays
  * until the next change is applied. A rejected one has done nothing.
- * @param {Turn} turn
+ * @param {StepContext} context
  * @param {Result[]} results
  * @param {boolean} pulled  whether the change that came with the results has been applied
  */
-export function settle(turn, results, pulled) {
-    const { state } = turn;
+export function acknowledge(context, results, pulled) {
+    const { state } = context;
     const byId = new Map(results.map((result) => [result.id, result]));
     const even = pulled && state.inStep;
+    const over = takenBack(state, results);
+    if (over.length > 0) state.conflicts = state.conflicts.filter((it) => !over.includes(it.id));
     state.entries = state.entries.map((entry) => byId.has(entry.mutation.id) ? { ...entry, answered: true } : entry);
-    land(turn, (entry) => entry.answered && (even || byId.get(entry.mutation.id)?.status === "rejected"));
-    turn.changed();
+    land(context, (entry) => entry.answered && (even || byId.get(entry.mutation.id)?.status === "rejected"));
+    context.changed();
 }
 
-/** @param {Turn} turn @param {(entry: Entry) => boolean} which */
-function land(turn, which) {
-    const { state } = turn;
+/**
+ * The conflicts that these results have taken back.
+ * @param {State} state @param {Result[]} results
+ * @returns {string[]}
+ */
+export function takenBack(state, results) {
+    const done = new Set(results.filter((result) => result.status !== "rejected").map((result) => result.id));
+    return waiting(state).filter((entry) => done.has(entry.mutation.id) && typeof entry.hint?.takesBack === "string")
+        .map((entry) => entry.hint.takesBack);
+}
+
+/** @param {StepContext} context @param {(entry: Entry) => boolean} which */
+function land(context, which) {
+    const { state } = context;
     state.entries = state.entries.map((entry) => !entry.landed && which(entry) ? { ...entry, landed: true } : entry)
         .filter((entry) => !(entry.answered && entry.landed));
-    show(turn);
+    show(context);
 }
 
 /**
  * Computes anew what the entries show, each over those before it. One that the server may have keeps what it showed:
  * the documents may already hold what it did.
- * @param {Turn} turn
+ * @param {StepContext} context
  */
 export function show({ state }) {
     if (state.entries.length === 0 && state.overlay.size === 0) return;
     /** @type {Map<string, any>} */
     const overlay = new Map();
-    const look = { ...state, overlay };
+    const shown = { ...state, overlay };
     state.entries = state.entries.map((entry) => {
         if (entry.landed) return entry;
         const now = entry.sent ? entry.effects
-            : effectsOf(deedOf(entry), (collection, id) => read(look, collection, id));
+            : judge(localOf(entry), viewOf(shown)).effects;
         const effects = alike(now, entry.effects) ? entry.effects : now;
         for (const effect of effects) overlay.set(keyOf(effect.collection, effect.id), effect.value);
         return effects === entry.effects ? entry : { ...entry, effects };
@@ -128,18 +159,18 @@ export function show({ state }) {
 
 /**
  * One more entry, behind all others.
- * @param {Turn} turn @param {Entry} entry
+ * @param {StepContext} context @param {Entry} entry
  */
 export function add({ state }, entry) {
-    const effects = entry.landed ? [] : effectsOf(deedOf(entry), (collection, id) => read(state, collection, id));
+    const effects = entry.landed ? [] : judge(localOf(entry), viewOf(state)).effects;
     const overlay = new Map(state.overlay);
     for (const effect of effects) overlay.set(keyOf(effect.collection, effect.id), effect.value);
     state.entries = [...state.entries, { ...entry, effects }];
     state.overlay = overlay;
 }
 
-/** @param {Entry} entry @returns {import("./optimistic.js").Deed} */
-function deedOf({ mutation, made, hint }) {
+/** @param {Entry} entry @returns {import("./types.js").LocalMutation} */
+function localOf({ mutation, made, hint }) {
     return { id: mutation.id, name: mutation.name, args: mutation.args, made, hint };
 }
 

@@ -6,7 +6,10 @@ import { provideTheme } from "./provider.js";
 
 /** @typedef {import("../client.js").Client} Client */
 
-export class LockstepTheme extends HTMLElement {
+// Where there are no elements (Node, a worker, a server renderer) this one is never made, and the import harms nobody.
+const Element = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {});
+
+export class LockstepTheme extends Element {
     /** @type {Client | null} */
     #client = null;
     /** @type {Client | null} */
@@ -39,4 +42,5 @@ export class LockstepTheme extends HTMLElement {
     }
 }
 
-if (customElements.get("lockstep-theme") === undefined) customElements.define("lockstep-theme", LockstepTheme);
+const registry = globalThis.customElements;
+if (registry?.get("lockstep-theme") === undefined) registry?.define("lockstep-theme", LockstepTheme);

@@ -1,4 +1,3 @@
-/** @typedef {import("./sync/types.js").Problem} Problem */
 /**
  * @param {string} email
  * @param {string} password
@@ -17,4 +16,4 @@ export function register(email: string, password: string): Promise<Problem | nul
  * @returns {Promise<Problem | null>} null: signed out, also when the session had ended already
  */
 export function signOut(): Promise<Problem | null>;
-export type Problem = import("./sync/types.js").Problem;
+export type Problem = import("./contract.js").Problem;

@@ -2,7 +2,7 @@
 
 import { drawing, element } from "./dom.js";
 import { lengthText } from "./session.js";
-import { dayText } from "./when.js";
+import { dayText, dayTextOf } from "./when.js";
 
 /**
  * A month's focus, a bar a day.
@@ -56,7 +56,7 @@ export function balanceChart(movements) {
             drawing("path", { class: "area", d: `${line}V100H0Z` }), drawing("path", { class: "line", d: line }),
         ]),
         table(title, ["When", "Coins", "Balance"], movements.map((it) =>
-            [dayText(it.created_at.slice(0, 10)), String(it.coins_amount), String(it.balance_after)])),
+            [dayTextOf(it.created_at), String(it.coins_amount), String(it.balance_after)])),
     ];
 }
 

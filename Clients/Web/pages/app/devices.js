@@ -1,9 +1,13 @@
 // The devices page: who is signed in, who is there, and how to end that.
 
 import { signOut } from "../../account.js";
-import { ask, byId, element, field, fill, say, show, toast } from "./dom.js";
+import { lengthOf, tidy } from "../../text.js";
+import { isReached, question, sayKnown, whenReached } from "./answers.js";
+import { ask, byId, element, field, fill, toast } from "./dom.js";
 import { onSubmit, wrong } from "./form.js";
-import { client, complain, follow, forgetLook, leave } from "./frame.js";
+import { client, complain, follow, leave } from "./frame.js";
+import { forgetLook } from "./look.js";
+import { problemText } from "./problems.js";
 import { call } from "./rest.js";
 import { whenText } from "./when.js";
 
@@ -19,6 +23,8 @@ import { whenText } from "./when.js";
  */
 
 const ASK_AGAIN_MS = 30_000;
+// By the server's count.
+const LONGEST_NAME = 100;
 const KINDS = { desktop: "Desktop", mobile: "Phone or tablet", web: "Browser", other: "Other" };
 /** @type {Device[]} */
 let devices = [];
@@ -27,34 +33,41 @@ let devices = [];
  * @type {string | null}
  */
 let renaming = null;
-let asked = 0;
-
-async function refresh() {
-    asked += 1;
-    const mine = asked;
-    const { ok, body, problem } = await call("GET", "/api/devices");
-    if (mine !== asked) return;
-    if (ok) devices = body.devices;
-    else if (devices.length === 0) say(byId("devices-empty"), problem?.detail ?? "");
+const list = question("devices", () => call("GET", "/api/devices"), () => {
+    const known = list.body();
+    if (known !== shown) {
+        shown = known;
+        devices = known?.devices ?? [];
+    }
     render();
-}
+});
+/**
+ * The answer that they came with.
+ * @type {any}
+ */
+let shown = null;
 
 /**
  * Who is there: what the socket said last is newer than the list.
  * @param {Device} device
  */
 function isOnline(device) {
+    // Without network nobody knows.
+    if (list.old()) return false;
     const present = client.devices()?.find((it) => it.id === device.id);
     return client.devices() === null ? device.online : present?.online === true;
 }
 
 function render() {
-    show(byId("devices-empty"), devices.length === 0);
+    sayKnown(byId("devices-known"), list, {
+        empty: null, unknown: "Your devices are not kept on this one. They show when the server is reached.",
+    });
     const rows = devices.map((it) => ({ ...it, online: isOnline(it), renaming: it.id === renaming }))
         .sort((one, other) => Number(other.current) - Number(one.current) || Number(other.online) - Number(one.online)
             || other.last_seen_at.localeCompare(one.last_seen_at));
-    const sense = (/** @type {typeof rows[number]} */ it) => [it.name, it.kind, it.online, it.current, it.renaming,
-        it.online ? "" : it.last_seen_at];
+    // Whatever is heard of a device, the name that somebody is writing stays.
+    const sense = (/** @type {typeof rows[number]} */ it) => it.renaming ? "renaming" : [
+        it.name, it.kind, it.online, it.current, it.online ? "" : whenText(it.last_seen_at)];
     fill(byId("devices"), rows, (it) => it.id, sense, (it) => it.renaming ? renameRow(it) : row(it));
 }
 
@@ -107,15 +120,17 @@ function startRenaming(id) {
 /** @param {Device} device */
 async function rename(device) {
     const input = field("new-name");
-    const name = input.value.trim();
-    wrong(input, name === "" ? "A name that you will know it by." : null);
-    if (name === "") return;
+    const name = tidy(input.value);
+    const words = name === "" ? "A name that you will know it by."
+        : lengthOf(name) > LONGEST_NAME ? `At most ${LONGEST_NAME} characters.` : null;
+    wrong(input, words);
+    if (words !== null) return;
     const { ok, problem } = await call("PATCH", `/api/devices/${device.id}`, { name });
-    if (!ok) return wrong(input, problem?.errors?.[0]?.detail ?? problem?.detail ?? null);
+    if (!ok) return wrong(input, problemText(problem));
     device.name = name;
     devices = devices.map((it) => it.id === device.id ? { ...it, name } : it);
     startRenaming(null);
-    void refresh();
+    void list.refresh();
 }
 
 /** @param {Device} device */
@@ -124,39 +139,35 @@ async function revoke(device) {
         title: `Sign out ${device.name}?`,
         text: [device.current ? "This is the device you are using." : "It has to sign in again to go on.",
             " What it has not sent yet stays on it."],
-        yes: "Sign out", testId: "confirm-revoke",
+        yes: "Sign out", testId: "confirm-revoke", grave: true,
     });
     if (!sure) return;
     complain(null);
     if (device.current) {
-        const refused = await leave(signOut);
-        if (refused !== null) return complain(refused.detail);
+        const refused = await leave(signOut, (it) => it === null);
+        if (refused !== null) return complain(problemText(refused));
         client.close();
         await forgetLook();
         location.replace("/login?notice=signed-out");
         return;
     }
     const { ok, problem } = await call("DELETE", `/api/devices/${device.id}`);
-    if (!ok && problem?.status !== 404) return complain(problem?.detail ?? null);
+    if (!ok && problem?.status !== 404) return complain(problemText(problem));
     toast(`${device.name} is signed out.`);
     devices = devices.filter((it) => it.id !== device.id);
     render();
-    void refresh();
+    void list.refresh();
 }
 
-let reached = false;
 /** @type {unknown} */
-let heard = null;
+let heard = client.devices();
 follow(() => {
-    const { connection } = client.status();
-    const now = connection === "realtime" || connection === "polling";
     const present = client.devices();
     // Somebody came or went: the list may have another one.
-    if (now && (!reached || present !== heard)) void refresh();
-    reached = now;
+    if (isReached() && present !== heard) void list.refresh();
     heard = present;
     render();
 });
+whenReached(() => void list.refresh());
 // Devices without a socket sign in and out without a word to the others.
-document.addEventListener("visibilitychange", () => reached && !document.hidden && void refresh());
-setInterval(() => reached && !document.hidden && void refresh(), ASK_AGAIN_MS);
+setInterval(() => isReached() && !document.hidden && void list.refresh(), ASK_AGAIN_MS);

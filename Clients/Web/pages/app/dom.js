@@ -23,7 +23,8 @@ export function field(id) {
 /** @typedef {Node | string | null | false} Child */
 
 /**
- * An element. An attribute that is a function listens to the event of that name; false and null leave one out.
+ * An element. An attribute that is a function listens to the event of that name, and a double click is one click to it;
+ * false and null leave one out.
  * @template {keyof HTMLElementTagNameMap} Name
  * @param {Name} name
  * @param {Attributes} attributes
@@ -49,11 +50,22 @@ export function drawing(name, attributes = {}, ...children) {
 /** @param {Element} made @param {Attributes} attributes @param {Child[]} children */
 function filled(made, attributes, children) {
     for (const [key, value] of Object.entries(attributes)) {
-        if (typeof value === "function") made.addEventListener(key, value);
+        if (typeof value === "function") made.addEventListener(key, key === "click" ? once(value) : value);
         else if (value !== null && value !== false) made.setAttribute(key, value === true ? "" : String(value));
     }
     made.append(...present(children));
     return made;
+}
+
+/**
+ * The second click of a double click, which nobody meant, does nothing. One by keyboard has no count.
+ * @param {(event: any) => void} act
+ * @returns {(event: any) => void}
+ */
+function once(act) {
+    return (event) => {
+        if (event.detail <= 1) act(event);
+    };
 }
 
 /** @param {Child[]} children */
@@ -107,28 +119,55 @@ export function fill(list, rows, keyOf, sense, draw) {
 /** @type {WeakMap<Element, string>} */
 const senses = new WeakMap();
 
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let toastTimer;
+const TOAST_MS = 12_000;
+// More of them would cover the page.
+const MOST_TOASTS = 3;
 
 /**
- * Says for a moment what has happened, with a button where something can be done about it.
+ * Says for a moment what has happened, with a button where something can be done about it. What was said before stays for
+ * its own time, below; and longer while somebody is at it.
  * @param {string} words
  * @param {{label: string, testId: string, act: () => void}} [offer]
  */
 export function toast(words, offer) {
     const place = byId("toast");
-    place.replaceChildren(words);
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    const row = element("span", { class: "toast" }, element("span", {}, words));
+    /** @type {EventTarget | null} */
+    let from = null;
+    const leave = () => {
+        clearTimeout(timer);
+        const held = row.contains(document.activeElement);
+        row.remove();
+        // Who was at it by keyboard goes on where they came from.
+        if (held) (from instanceof HTMLElement && from.isConnected ? from : byId("main")).focus();
+    };
+    const wait = () => {
+        clearTimeout(timer);
+        if (!row.matches(":hover, :focus-within")) timer = setTimeout(leave, TOAST_MS);
+    };
+    row.addEventListener("focusin", (event) => {
+        if (!row.contains(/** @type {Node | null} */ (event.relatedTarget))) from = event.relatedTarget;
+    });
     if (offer !== undefined) {
-        place.append(" ", element("button", {
+        row.append(element("button", {
             type: "button", class: "button quiet", "data-testid": offer.testId,
             click: () => {
-                place.replaceChildren();
+                leave();
                 offer.act();
             },
         }, offer.label));
     }
-    clearTimeout(toastTimer);
-    toastTimer = setTimeout(() => place.replaceChildren(), 12_000);
+    for (const name of ["pointerenter", "focusin"]) row.addEventListener(name, () => clearTimeout(timer));
+    for (const name of ["pointerleave", "focusout"]) row.addEventListener(name, () => setTimeout(wait));
+    place.prepend(row);
+    // One that offers nothing goes first.
+    while (place.children.length > MOST_TOASTS) {
+        const rows = Array.from(place.children).reverse();
+        (rows.find((it) => it.querySelector("button") === null) ?? rows[0])?.remove();
+    }
+    wait();
 }
 
 /**
@@ -139,6 +178,7 @@ export function toast(words, offer) {
  * @property {string} [no]
  * @property {string} testId  of the button that says yes
  * @property {() => boolean} [ready]  whether yes can be said now
+ * @property {boolean} [grave]  yes destroys something
  */
 
 /**
@@ -146,7 +186,7 @@ export function toast(words, offer) {
  * @param {Question} question
  * @returns {Promise<boolean>}
  */
-export function ask({ title, text, yes, no = "Cancel", testId, ready = () => true }) {
+export function ask({ title, text, yes, no = "Cancel", testId, ready = () => true, grave = false }) {
     const dialog = /** @type {HTMLDialogElement} */ (byId("ask"));
     if (dialog.open) return Promise.resolve(false);
     // One that was just closed has its answer now: its event, still to come, would find this one open.
@@ -156,6 +196,7 @@ export function ask({ title, text, yes, no = "Cancel", testId, ready = () => tru
     byId("ask-no").textContent = no;
     const button = byId("ask-yes");
     button.textContent = yes;
+    button.className = grave ? "button bad filled" : "button primary";
     button.dataset.testid = testId;
     return new Promise((resolve) => {
         const done = new AbortController();

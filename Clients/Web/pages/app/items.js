@@ -1,5 +1,7 @@
 // What is known about an item of the market at a moment of the server's clock. Pure.
 
+import { purchaseRefusal } from "../../features/market.js";
+
 /** @typedef {Record<string, any>} Item */
 
 /** @type {Record<string, string>} */
@@ -13,15 +15,6 @@ const REASONS = {
 /** @param {string} reason */
 export function reasonText(reason) {
     return REASONS[reason] ?? "For you";
-}
-
-/**
- * Whether an item is offered now: switched on, and its window open.
- * @param {Item} item @param {number} now
- */
-export function isOffered({ available, available_from: from, available_until: until }, now) {
-    return available !== false && (from === null || from === undefined || Date.parse(from) <= now)
-        && (until === null || until === undefined || now < Date.parse(until));
 }
 
 /**
@@ -57,18 +50,17 @@ export function fits(item, words) {
 }
 
 /**
- * Why this user cannot buy one now, in words; null: he can.
+ * Why this user cannot buy one now, in words; null: they can.
  * @param {Item} item
- * @param {{balance: number, owned: number}} who
+ * @param {{balance: number, owned: number, now: number}} who
  */
-export function obstacle(item, { balance, owned }) {
-    if (item.max_per_user !== null && item.max_per_user !== undefined && owned >= item.max_per_user) {
-        return item.max_per_user === 1 ? "You have it" : `You have all ${item.max_per_user} you may have`;
+export function obstacle(item, { balance, owned, now }) {
+    const most = item.max_per_user;
+    switch (purchaseRefusal(item, { quantity: 1, balance, owned, now })) {
+    case "item_unavailable": return "No longer offered";
+    case "limit_reached": return most === 1 ? "You have it" : `You have all ${most} you may have`;
+    case "out_of_stock": return "Sold out";
+    case "insufficient_coins": return item.cost_coins - balance === 1 ? "1 coin short" : `${item.cost_coins - balance} coins short`;
+    default: return null;
     }
-    if (item.stock_remaining === 0) return "Sold out";
-    if (balance < item.cost_coins) {
-        const short = item.cost_coins - balance;
-        return short === 1 ? "1 coin short" : `${short} coins short`;
-    }
-    return null;
 }

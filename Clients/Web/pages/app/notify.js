@@ -1,7 +1,5 @@
-// Tells the user that a session ended, also when he looks elsewhere: where he wants it (a setting, the same on all of
-// his devices) and allowed it (a permission, this browser's own).
-
-import { client } from "./frame.js";
+// Tells the user that a session ended, also when they look elsewhere: where they want it (a setting, the same on
+// all of their devices) and allowed it (a permission, this browser's own).
 
 /** @returns {"unsupported" | NotificationPermission} */
 export function permission() {
@@ -17,24 +15,19 @@ export async function askPermission() {
     return Notification.requestPermission();
 }
 
-/** Whether a session's end is told here. */
-export function wanted() {
-    return client.read("settings", "notifications_enabled") === true && permission() === "granted";
-}
-
 /**
  * @param {{id: string}} session  tabs of one browser that tell of the same one show it once
  * @param {string} title
  * @param {string} body
  */
 export async function notify(session, title, body) {
-    if (!wanted()) return;
-    const options = { body, tag: `lockstep-${session.id}`, icon: "/web/icon.svg" };
+    if (permission() !== "granted") return;
+    const options = { body, tag: `lockstep-${session.id}`, icon: "/web/icons/app-192.png" };
     try {
         // Phones know only this way.
         const worker = await navigator.serviceWorker?.getRegistration();
         if (worker?.active) await worker.showNotification(title, options);
-        else new Notification(title, options);
+        else new Notification(title, options).addEventListener("click", () => window.focus());
     } catch {
         // The page has said it already.
     }

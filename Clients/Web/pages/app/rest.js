@@ -1,6 +1,8 @@
 // What is asked of the server over REST: everything that is no document of the replica.
 
-/** @typedef {import("../../sync/types.js").Problem} Problem */
+/** @typedef {import("../../contract.js").Problem} Problem */
+
+const NOT_OURS = "The network answered in the server's place. It may want you to sign in to it first.";
 
 /**
  * @param {string} method
@@ -19,10 +21,15 @@ export async function call(method, path, body, key) {
     try {
         const answer = await fetch(path, {
             method, headers, cache: "no-store", signal: abort.signal,
+            // oxlint-disable-next-line unicorn/no-invalid-fetch-options -- a GET comes without a body
             body: body === undefined ? null : JSON.stringify(body),
         });
         const type = answer.headers.get("Content-Type") ?? "";
         const said = type.includes("json") ? await answer.json() : null;
+        // A network that asks for a sign-in of its own answers everything, in words that are not the server's.
+        if (answer.ok && said === null && answer.status !== 204) {
+            return { ok: false, body: null, problem: { status: 0, code: "unreachable", detail: NOT_OURS } };
+        }
         if (answer.ok) return { ok: true, body: said, problem: null };
         const fallback = { status: answer.status, code: "unknown", detail: "That did not work. Please try again." };
         return { ok: false, body: null, problem: { ...fallback, ...said } };

@@ -1,5 +1,7 @@
 // What is known about a focus session at a moment of the server's clock, and what suits next. Pure.
 
+import { LONGEST_SECONDS } from "../../features/focus.js";
+
 /** @typedef {"focus" | "break" | "long_break"} Mode */
 /**
  * @typedef {object} Session
@@ -15,12 +17,8 @@
  * @property {string | null} completed_at
  */
 
-/** @type {Record<Mode, {name: string, seconds: number}>} */
-export const MODES = {
-    focus: { name: "Focus", seconds: 1500 },
-    break: { name: "Break", seconds: 300 },
-    long_break: { name: "Long break", seconds: 900 },
-};
+/** @type {Record<Mode, {name: string}>} */
+export const MODES = { focus: { name: "Focus" }, break: { name: "Break" }, long_break: { name: "Long break" } };
 // So many focus sessions in a row, and the break is a long one. A pause longer than this ends the row.
 const ROW = 4;
 const ROW_GAP_MS = 2 * 3_600_000;
@@ -31,8 +29,11 @@ const ROW_GAP_MS = 2 * 3_600_000;
  * @param {number} now  the server's clock
  */
 export function millisecondsLeft(session, now) {
-    if (session.status === "paused" || session.ends_at === null) return (session.remaining_seconds ?? 0) * 1000;
-    return Math.min(Date.parse(session.ends_at) - now, session.duration_seconds * 1000);
+    const left = session.status === "paused" || session.ends_at === null
+        ? Number(session.remaining_seconds ?? 0) * 1000 : Date.parse(session.ends_at) - now;
+    // What is no length at all would be drawn again and again.
+    const most = session.duration_seconds >= 0 ? session.duration_seconds : LONGEST_SECONDS;
+    return Number.isNaN(left) ? 0 : Math.min(left, Math.min(most, LONGEST_SECONDS) * 1000);
 }
 
 /**
@@ -54,16 +55,6 @@ export function lengthText(seconds) {
     if (minutes < 60) return `${minutes} min`;
     if (minutes > 600) return `${Math.round(minutes / 6) / 10} h`;
     return minutes % 60 === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}
-
-/**
- * How long a session of this mode is where nobody says otherwise.
- * @param {Mode} mode
- * @param {(collection: string, id: string) => any} read
- */
-export function usualSeconds(mode, read) {
-    const own = read("settings", `${mode}.duration_seconds`);
-    return Number.isInteger(own) && own >= 1 && own <= 14_400 ? own : MODES[mode].seconds;
 }
 
 /**

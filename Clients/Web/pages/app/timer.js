@@ -1,10 +1,10 @@
 // The timer that every device agrees on: drawn from the session's end and the server's clock, whatever this device's
 // clock says. Nothing ticks on the wire.
 
-import { ask, byId, byTestId, say, show, toast } from "./dom.js";
+import { ask, byId, byTestId, say, show } from "./dom.js";
 import { act, client, follow } from "./frame.js";
-import { notify } from "./notify.js";
 import { clockText, millisecondsLeft, MODES } from "./session.js";
+import { showRunning } from "./title.js";
 
 /** @typedef {import("./session.js").Mode} Mode */
 /** @typedef {import("./session.js").Session} Session */
@@ -18,19 +18,20 @@ import { clockText, millisecondsLeft, MODES } from "./session.js";
 
 // The server ends a session within a second of its time. This much later without a word from it, the page says so.
 const PATIENCE_MS = 3_000;
-const title = document.title;
+const UNKNOWN = "–:––";
 
 /**
  * @param {object} how
- * @param {() => Plan} how.plan
+ * @param {() => Plan | null} how.plan  null: not known yet
  * @param {() => Record<string, any> | null} how.args  of the start; null: something in the form is wrong, and was said
  * @param {() => void} [how.changed]  a session began or ended
  */
+// oxlint-disable-next-line max-lines-per-function -- what its short functions share is held here
 export function mountTimer({ plan, args, changed }) {
     const card = byId("timer");
     const time = byTestId("focus-timer");
     const arc = byId("timer-arc");
-    const buttons = { start: byId("start"), pause: byId("pause"), resume: byId("resume"), abandon: byId("abandon") };
+    const buttons = { start: /** @type {HTMLButtonElement} */ (byId("start")), pause: byId("pause"), resume: byId("resume"), abandon: byId("abandon") };
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let ticking;
     /** @type {Session | undefined} */
@@ -39,7 +40,6 @@ export function mountTimer({ plan, args, changed }) {
     function render() {
         const session = /** @type {Session | undefined} */ (client.read("focus", "active"));
         if (session?.id !== before?.id) {
-            if (before !== undefined) over(before);
             before = session;
             changed?.();
         }
@@ -50,15 +50,16 @@ export function mountTimer({ plan, args, changed }) {
     /** @param {Session | undefined} session */
     function draw(session) {
         clearTimeout(ticking);
+        const planned = client.status().ready ? plan() : null;
+        if (planned === null && session === undefined) return drawNothing();
         const now = client.serverNow();
         const left = session === undefined ? 0 : millisecondsLeft(session, now);
         const state = session === undefined ? "idle" : session.status === "paused" ? "paused"
             : left > -PATIENCE_MS ? "active" : "up";
-        const planned = plan();
         const live = state === "active" || state === "paused";
         card.dataset.state = state;
-        say(byId("timer-mode"), MODES[session !== undefined && live ? session.mode : planned.mode].name);
-        say(time, clockText(state === "idle" ? planned.seconds : left / 1000));
+        say(byId("timer-mode"), MODES[session !== undefined && live ? session.mode : planned?.mode ?? "focus"].name);
+        say(time, clockText(state === "idle" ? planned?.seconds ?? 0 : left / 1000));
         const whole = (session?.duration_seconds ?? 1) * 1000;
         arc.setAttribute("stroke-dashoffset", String(live ? 100 - (100 * Math.max(0, left)) / whole : 100));
         show(byTestId("focus-paused"), state === "paused");
@@ -67,34 +68,34 @@ export function mountTimer({ plan, args, changed }) {
         show(byId("timer-task"), task !== "");
         say(byId("timer-hint"), state === "active" ? "left" : state === "up" ? "time is up" : "");
         say(byId("timer-next"), live ? "" : state === "up"
-            ? "This session is over; the server has yet to say so." : planned.words ?? "");
+            ? "This session is over; the server has yet to say so." : planned?.words ?? "");
         showButtons(state);
-        document.title = live ? `${state === "paused" ? "Paused " : ""}${time.textContent} · ${title}` : title;
+        showRunning(live ? `${state === "paused" ? "Paused " : ""}${time.textContent}` : "");
         if (state === "active") ticking = setTimeout(() => draw(session), untilNextSecond(left));
+    }
+
+    /** Nobody knows yet whether a session runs, or what would be started. */
+    function drawNothing() {
+        card.dataset.state = "unknown";
+        say(byId("timer-mode"), "Timer");
+        say(time, UNKNOWN);
+        say(byId("timer-next"), client.status().connection === "offline" && !client.status().ready
+            ? "Whether a session runs is not kept on this device. It shows when the server is reached." : "");
+        showButtons("unknown");
+        showRunning("");
     }
 
     /** @param {string} state */
     function showButtons(state) {
         const focused = document.activeElement;
-        show(buttons.start, state === "idle" || state === "up");
+        buttons.start.disabled = state === "unknown";
+        show(buttons.start, state === "idle" || state === "up" || state === "unknown");
         show(buttons.pause, state === "active");
         show(buttons.resume, state === "paused");
         show(buttons.abandon, state === "active" || state === "paused");
         // Pause and resume take turns in one place: the keyboard stays there.
         const gone = Object.values(buttons).find((it) => it === focused && it.hidden);
         if (gone !== undefined) Object.values(buttons).find((it) => !it.hidden)?.focus();
-    }
-
-    /**
-     * A session that is no longer live: by its time, or because somebody ended it.
-     * @param {Session} session
-     */
-    function over(session) {
-        if (session.status !== "active" || millisecondsLeft(session, client.serverNow()) > 1_000) return;
-        const focus = session.mode === "focus";
-        toast(focus ? "Focus session done. Well done!" : "The break is over.");
-        void notify(session, focus ? "Focus session done" : "The break is over",
-            focus ? session.task_title ?? "Time for a break." : "Ready for the next focus session?");
     }
 
     async function start() {

@@ -1,11 +1,14 @@
 // Today at a glance: the timer, what was done, coins to claim, what the market has.
 
+import { usualSeconds } from "../../features/focus.js";
+import { question, sayKnown, whenReached } from "./answers.js";
 import { byId, element, fill, say, show } from "./dom.js";
 import { client, follow } from "./frame.js";
 import { reasonText } from "./items.js";
 import { call } from "./rest.js";
-import { lengthText, nextText, usualSeconds, whatNext } from "./session.js";
+import { lengthText, nextText, whatNext } from "./session.js";
 import { mountTimer } from "./timer.js";
+import { askStatistics, onNewDay, today } from "./when.js";
 
 /** @typedef {import("./session.js").Session} Session */
 
@@ -14,8 +17,16 @@ let recent = [];
 
 const next = () => whatNext(recent, client.serverNow());
 
+const sessions = question("sessions", () => call("GET", "/api/focus?limit=20"), () => {
+    recent = sessions.body()?.sessions ?? [];
+    timer.render();
+});
+const month = question("month", () => askStatistics(30), () => renderDay());
+const offers = question("offers", () => call("GET", "/api/market/recommendations"), () => renderOffers());
+
 const timer = mountTimer({
     plan() {
+        if (!sessions.settled()) return null;
         const { mode } = next();
         const seconds = usualSeconds(mode, client.read);
         return { mode, seconds, words: nextText(next(), seconds) };
@@ -24,57 +35,56 @@ const timer = mountTimer({
     changed: () => queueMicrotask(() => void refresh()),
 });
 
-let refreshing = false;
-let again = false;
-
-/** Asks for what is no document, once at a time. */
+/** Asks for what is no document. */
 async function refresh() {
-    again = refreshing;
-    if (refreshing) return;
-    refreshing = true;
-    const [list, day, offers] = await Promise.all([
-        call("GET", "/api/focus?limit=20"), call("GET", "/api/focus/stats?days=1"),
-        call("GET", "/api/market/recommendations"),
-    ]);
-    refreshing = false;
-    if (list.ok) recent = list.body.sessions;
-    if (day.ok) renderDay(day.body);
-    if (offers.ok) renderOffers(offers.body.recommendations);
-    timer.render();
-    if (again) void refresh();
+    await Promise.all([sessions.refresh(), month.refresh(), offers.refresh()]);
 }
 
-/** @param {any} day */
-function renderDay(day) {
-    const facts = [
-        ["Focused", lengthText(day.focus_seconds)], ["Sessions", String(day.sessions)],
-        ["Streak", `${day.streak_days} ${day.streak_days === 1 ? "day" : "days"}`],
+function renderDay() {
+    const known = month.body();
+    const day = known?.per_day.at(-1);
+    // What was kept yesterday says nothing of today.
+    const current = day?.date === today() ? day : null;
+    sayKnown(byId("day-known"), month, {
+        empty: known !== null && current === null ? "A new day: it is counted as soon as the server is reached." : null,
+        unknown: "What was done today is not kept on this device. It shows when the server is reached.",
+    });
+    const facts = current === null ? [] : [
+        ["Focused", lengthText(current.focus_seconds)], ["Sessions", String(current.sessions)],
+        ["Streak", `${known.streak_days} ${known.streak_days === 1 ? "day" : "days"}`],
     ];
     byId("totals").replaceChildren(...facts.map(([name, value]) =>
         element("div", {}, element("dt", {}, String(name)), element("dd", {}, String(value)))));
-    say(byId("greeting"), day.sessions === 0 ? "A fresh day. One session is a good start."
-        : `${day.sessions === 1 ? "One session" : `${day.sessions} sessions`} done today.`);
+    const count = current?.sessions ?? null;
+    say(byId("greeting"), count === null || (count === 0 && month.old()) ? "\u00a0"
+        : count === 0 ? "A fresh day. One session is a good start."
+            : `${count === 1 ? "One session" : `${count} sessions`} done today.`);
 }
 
-/** @param {any[]} offers */
-function renderOffers(offers) {
-    const few = offers.slice(0, 3);
-    show(byId("recommended-empty"), few.length === 0);
-    fill(byId("recommended"), few, (it) => it.item_id, (it) => it, (it) => element("li", { class: "row" },
+function renderOffers() {
+    const few = (offers.body()?.recommendations ?? []).slice(0, 3);
+    sayKnown(byId("recommended-known"), offers, {
+        empty: few.length === 0 ? "Nothing at the moment. Coins come with every focus session." : null,
+        unknown: "What suits you shows when the server is reached. All that is offered is in the market.",
+    });
+    fill(byId("recommended"), few, (/** @type {any} */ it) => it.item_id, (it) => it, (it) => element("li", { class: "row" },
         element("div", {},
             element("strong", {}, it.item.name),
             element("p", { class: "hint" }, reasonText(it.reason))),
         element("span", { class: "price" }, `${it.item.cost_coins} coins`)));
 }
 
-let reached = false;
 follow(() => {
     const open = client.list("rewards").filter((it) => it.value.claimed !== true);
     const sum = open.reduce((all, it) => all + it.value.coins_earned, 0);
     show(byId("rewards"), open.length > 0);
     say(byId("rewards-words"), `${sum} coins wait for you.`);
-    const { connection } = client.status();
-    const now = connection === "realtime" || connection === "polling";
-    if (now && !reached) void refresh();
-    reached = now;
 });
+whenReached(() => void refresh());
+const lookAtTheDay = onNewDay(() => {
+    renderDay();
+    void month.refresh();
+});
+follow(lookAtTheDay);
+renderDay();
+renderOffers();

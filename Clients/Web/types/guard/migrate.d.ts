@@ -3,13 +3,13 @@
  * @param {object} how
  * @param {Client} how.client
  * @param {Readonly<Record<string, Mover>>} [how.keys]  beside and before those of MOVERS
- * @param {Storage} [how.storage]
+ * @param {Storage | null} [how.storage]
  * @returns {Promise<Moved>} once the server has answered for all; offline, that is when it is back
  */
 export function migrateLocalStorage({ client, keys, storage }: {
     client: Client;
     keys?: Readonly<Record<string, Mover>> | undefined;
-    storage?: Storage | undefined;
+    storage?: Storage | null | undefined;
 }): Promise<Moved>;
 /** @typedef {import("../client.js").Client} Client */
 /** @typedef {{name: string, args: Record<string, any>}} Change  a mutation to make */

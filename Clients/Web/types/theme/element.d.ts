@@ -1,4 +1,3 @@
-/** @typedef {import("../client.js").Client} Client */
 export class LockstepTheme extends HTMLElement {
     set client(arg: import("../client.js").Client | null);
     get client(): import("../client.js").Client | null;

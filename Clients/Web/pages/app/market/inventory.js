@@ -1,14 +1,13 @@
 // What the user owns: to use up, or to give back while that is possible.
 
+import { REFUND_MS } from "../../../features/market.js";
 import { ask, byId, element, fill, show, toast } from "../dom.js";
 import { act, client, follow } from "../frame.js";
 import { call } from "../rest.js";
+import { emblem } from "./emblem.js";
 import { refund } from "./purchase.js";
-import { emblem } from "./shelf.js";
 
 /** @typedef {import("./ledger.js").Movement} Movement */
-
-const REFUND_MS = 24 * 3_600_000;
 
 /**
  * @param {() => ReadonlyArray<Movement>} movements  the newest first
@@ -29,7 +28,7 @@ export function startInventory(movements) {
             return { id, ...value, item, refundable: refundable(id, value, movements(), now) };
         });
         rows.sort((one, other) => other.purchased_at.localeCompare(one.purchased_at));
-        show(byId("inventory-empty"), rows.length === 0);
+        show(byId("inventory-empty"), client.status().ready && rows.length === 0);
         fill(byId("inventory"), rows, (it) => it.id, (it) => it, draw);
         if (rows.some((it) => it.item === undefined)) void askNames();
     }
@@ -37,14 +36,24 @@ export function startInventory(movements) {
     async function askNames() {
         if (asking) return;
         asking = true;
-        const { ok, body } = await call("GET", "/api/market/inventory");
-        if (!ok) {
-            asking = false;
-            return;
-        }
-        for (const row of body.purchases) gone.set(row.item_id, row.item);
+        let path = "/api/market/inventory?limit=100";
+        /** @type {string | null} */
+        let after = null;
+        do {
+            const { ok, body } = await call("GET", path);
+            if (!ok) {
+                asking = false;
+                return;
+            }
+            for (const row of body.purchases) gone.set(row.item_id, row.item);
+            after = body.next;
+            path = `/api/market/inventory?limit=100&after=${encodeURIComponent(body.next)}`;
+        } while (after !== null && client.list("inventory").some(isNameless));
         render();
     }
+
+    /** @param {{id: string, value: any}} it */
+    const isNameless = (it) => it.value.quantity > 0 && itemOf(it.id) === undefined && !gone.has(it.id);
 
     follow(render);
     return { render };

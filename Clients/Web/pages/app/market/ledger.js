@@ -1,8 +1,10 @@
 // The user's coins: what came, what went, and the balance over that.
 
+import { inFront, question, sayKnown } from "../answers.js";
 import { balanceChart } from "../charts.js";
 import { byId, element, fill, show } from "../dom.js";
 import { client, complain, follow } from "../frame.js";
+import { problemText } from "../problems.js";
 import { call } from "../rest.js";
 import { whenText } from "../when.js";
 import { itemOf } from "./inventory.js";
@@ -22,36 +24,46 @@ import { rewardText } from "./rewards.js";
 const PAGE = 50;
 const SHOWN = 8;
 
+// oxlint-disable-next-line max-lines-per-function -- what its short functions share is held here
 export function startLedger() {
     /** @type {Movement[]} */
     let movements = [];
     /** @type {string | null} */
     let older = null;
     let shown = SHOWN;
-    let asked = 0;
+    /**
+     * The answer that they came with.
+     * @type {any}
+     */
+    let known = null;
     /** @type {() => void} */
     let changed = () => undefined;
 
-    function render() {
-        const purse = client.read("wallet", "coins") ?? { total_coins: 0, earned_coins: 0, spent_coins: 0 };
-        const facts = [["Balance", purse.total_coins], ["Earned", purse.earned_coins], ["Spent", purse.spent_coins]];
-        byId("wallet").replaceChildren(...facts.map(([name, value]) =>
-            element("div", {}, element("dt", {}, String(name)), element("dd", {}, String(value)))));
-        show(byId("ledger-empty"), movements.length === 0);
-        show(byId("older"), movements.length > shown || older !== null);
-        fill(byId("ledger"), movements.slice(0, shown), (it) => it.id, (it) => [it, nameOf(it)], draw);
-    }
-
-    async function refresh() {
-        asked += 1;
-        const mine = asked;
-        const { ok, body } = await call("GET", `/api/market/transactions?limit=${PAGE}`);
-        if (!ok || mine !== asked) return;
-        movements = body.transactions;
-        older = body.next;
-        byId("balance").replaceChildren(...(movements.length > 0 ? balanceChart([...movements].reverse()) : []));
+    const newest = question("ledger", () => call("GET", `/api/market/transactions?limit=${PAGE}`), () => {
+        const body = newest.body();
+        if (body !== known) {
+            known = body;
+            const newestOnes = body?.transactions ?? [];
+            ({ rows: movements, next: older } = inFront(
+                { rows: newestOnes, next: body?.next ?? null }, { rows: movements, next: older }));
+            byId("balance").replaceChildren(...(newestOnes.length > 0 ? balanceChart([...newestOnes].reverse()) : []));
+        }
         render();
         changed();
+    });
+
+    function render() {
+        const purse = client.read("wallet", "coins") ?? { total_coins: 0, earned_coins: 0, spent_coins: 0 };
+        const facts = !client.status().ready ? [] : [["Balance", purse.total_coins], ["Earned", purse.earned_coins], ["Spent", purse.spent_coins]];
+        byId("wallet").replaceChildren(...facts.map(([name, value]) =>
+            element("div", {}, element("dt", {}, String(name)), element("dd", {}, String(value)))));
+        sayKnown(byId("ledger-known"), newest, {
+            empty: movements.length === 0 ? "No coins have moved yet. A focus session of 25 min earns 10." : null,
+            unknown: "What came and went is not kept on this device. It shows when the server is reached.",
+        });
+        show(byId("older"), movements.length > shown || (older !== null && !newest.old()));
+        fill(byId("ledger"), movements.slice(0, shown), (it) => it.id,
+            (it) => [it, nameOf(it), whenText(it.created_at)], draw);
     }
 
     byId("older").addEventListener("click", async () => {
@@ -59,16 +71,16 @@ export function startLedger() {
         if (shown > movements.length && older !== null) {
             const path = `/api/market/transactions?limit=${PAGE}&before=${encodeURIComponent(older)}`;
             const { ok, body, problem } = await call("GET", path);
-            if (!ok) return complain(problem?.detail ?? null);
-            const known = new Set(movements.map((it) => it.id));
-            movements = [...movements, ...body.transactions.filter((/** @type {Movement} */ it) => !known.has(it.id))];
+            if (!ok) return complain(problemText(problem));
+            const here = new Set(movements.map((it) => it.id));
+            movements = [...movements, ...body.transactions.filter((/** @type {Movement} */ it) => !here.has(it.id))];
             older = body.next;
         }
         render();
     });
     follow(render);
     return {
-        refresh,
+        refresh: newest.refresh,
         /** The newest first. */
         movements: () => movements,
         /** @param {() => void} listener */

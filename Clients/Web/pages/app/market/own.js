@@ -1,13 +1,25 @@
-// Rewards that the user makes for himself: create, change, delete.
+// Rewards that users make for themselves: create, change, delete.
 
 import { makeId } from "../../../shell/ids.js";
+import { lengthOf, tidy } from "../../../text.js";
 import { ask, byId, element, field, fill, say, show, toast } from "../dom.js";
-import { onSubmit, wrong } from "../form.js";
+import { limit, onSubmit, wrong } from "../form.js";
 import { client, complain, follow } from "../frame.js";
+import { problemText } from "../problems.js";
 import { call } from "../rest.js";
 
 /** @typedef {import("../items.js").Item} Item */
 
+// By the server's count.
+const LONGEST = /** @type {ReadonlyArray<[string, number]>} */ ([["own-name", 200], ["own-description", 2_000]]);
+
+/** @param {HTMLInputElement} input */
+function tooLong(input) {
+    const most = LONGEST.find(([id]) => id === input.id)?.[1] ?? Infinity;
+    return lengthOf(tidy(input.value)) > most ? `At most ${most} characters.` : null;
+}
+
+// oxlint-disable-next-line max-lines-per-function -- what its short functions share is held here
 export function startOwn() {
     const form = /** @type {HTMLFormElement} */ (byId("own-form"));
     const name = field("own-name");
@@ -36,10 +48,15 @@ export function startOwn() {
         const price = Number(cost.value);
         const good = cost.value.trim() !== "" && Number.isSafeInteger(price) && price >= 0;
         wrong(cost, good ? null : "A whole number of coins, 0 or more.");
-        wrong(name, name.value.trim() === "" ? "What you will allow yourself." : null);
-        return good && name.value.trim() !== "";
+        const words = tidy(name.value) === "" ? "What you will allow yourself." : tooLong(name);
+        wrong(description, tooLong(description));
+        wrong(name, words);
+        return good && words === null && tooLong(description) === null;
     }
 
+    for (const [input, most] of LONGEST.map(([id, most]) => /** @type {const} */ ([field(id), most]))) {
+        limit(input, most, () => wrong(input, `At most ${most} characters: the rest was left out.`));
+    }
     // The same key for the same words: sent again after a lost answer, it is created once.
     let key = makeId();
     form.addEventListener("input", () => {
@@ -48,7 +65,7 @@ export function startOwn() {
     onSubmit(form, async () => {
         if (!check()) return;
         complain(null);
-        const body = { name: name.value.trim(), cost_coins: Number(cost.value), description: description.value.trim() };
+        const body = { name: tidy(name.value), cost_coins: Number(cost.value), description: tidy(description.value) };
         const { ok, problem } = editing === null
             ? await call("POST", "/api/market/items", body, key)
             : await call("PATCH", `/api/market/items/${editing}`, body, key);
@@ -57,11 +74,11 @@ export function startOwn() {
             return edit(null);
         }
         const fields = { "/name": name, "/cost_coins": cost, "/description": description };
-        for (const { pointer, detail } of problem?.errors ?? []) {
+        for (const { pointer } of problem?.errors ?? []) {
             const input = fields[/** @type {keyof typeof fields} */ (pointer)];
-            if (input !== undefined) return wrong(input, detail);
+            if (input !== undefined) return wrong(input, "The server does not take this.");
         }
-        complain(problem?.detail ?? null);
+        complain(problemText(problem));
     });
     byId("own-cancel").addEventListener("click", () => edit(null));
 
@@ -69,11 +86,11 @@ export function startOwn() {
     async function remove(item) {
         const sure = await ask({
             title: `Delete ${item.name}?`, text: ["What you bought of it stays in your inventory."],
-            yes: "Delete", testId: "confirm-delete",
+            yes: "Delete", testId: "confirm-delete", grave: true,
         });
         if (!sure) return;
         const { ok, problem } = await call("DELETE", `/api/market/items/${item.id}`, undefined, makeId());
-        if (!ok) return complain(problem?.detail ?? null);
+        if (!ok) return complain(problemText(problem));
         if (editing === item.id) edit(null);
         toast(`${item.name} is deleted.`);
     }

@@ -15,7 +15,7 @@ const REWARDS = {
 
 /** @param {string} type */
 export function rewardText(type) {
-    return REWARDS[type] ?? type;
+    return REWARDS[type] ?? "A reward";
 }
 
 export function startRewards() {

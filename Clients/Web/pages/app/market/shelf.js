@@ -1,10 +1,13 @@
 // The items that can be bought now, by server time; and which of them suit this user.
 
+import { isOffered } from "../../../features/market.js";
+import { question } from "../answers.js";
 import { byId, element, field, fill, say, show } from "../dom.js";
 import { client, follow } from "../frame.js";
-import { fits, isOffered, obstacle, reasonText, untilNextWindow } from "../items.js";
+import { fits, obstacle, reasonText, untilNextWindow } from "../items.js";
 import { call } from "../rest.js";
 import { whenText } from "../when.js";
+import { emblem } from "./emblem.js";
 import { buy } from "./purchase.js";
 
 /** @typedef {import("../items.js").Item} Item */
@@ -15,6 +18,7 @@ const RECOMMENDED = 4;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** @returns {{refresh: () => Promise<void>}} */
+// oxlint-disable-next-line max-lines-per-function -- what its short functions share is held here
 export function startShelf() {
     const search = field("search");
     const category = /** @type {HTMLSelectElement} */ (byId("category"));
@@ -23,6 +27,10 @@ export function startShelf() {
     let recommended = [];
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let turning;
+    const offers = question("offers", () => call("GET", "/api/market/recommendations"), () => {
+        recommended = offers.body()?.recommendations ?? [];
+        render();
+    });
 
     function render() {
         const now = client.serverNow();
@@ -33,8 +41,8 @@ export function startShelf() {
             && (category.value === "" || it.category === category.value)
             && (rarity.value === "" || it.rarity === rarity.value));
         shown.sort((one, other) => one.cost_coins - other.cost_coins || one.name.localeCompare(other.name));
-        say(byId("items-count"), countText(shown.length, offered.length));
-        fill(byId("items"), shown, (it) => it.id, (it) => [it, why(it)], drawItem);
+        say(byId("items-count"), client.status().ready ? countText(shown.length, offered.length) : "");
+        fill(byId("items"), shown, (it) => it.id, (it) => [it, why(it), untilText(it)], drawItem);
         renderRecommended(offered);
         // The next window that opens or closes changes what is here, with nothing on the wire.
         clearTimeout(turning);
@@ -74,14 +82,7 @@ export function startShelf() {
     document.getElementById("filters")?.addEventListener("submit", (event) => event.preventDefault());
     for (const control of [search, category, rarity]) control.addEventListener("input", render);
     follow(render);
-    return {
-        async refresh() {
-            const { ok, body } = await call("GET", "/api/market/recommendations");
-            if (!ok) return;
-            recommended = body.recommendations;
-            render();
-        },
-    };
+    return { refresh: offers.refresh };
 }
 
 /**
@@ -91,7 +92,7 @@ export function startShelf() {
 function why(item) {
     return obstacle(item, {
         balance: client.read("wallet", "coins")?.total_coins ?? 0,
-        owned: client.read("inventory", item.id)?.quantity ?? 0,
+        owned: client.read("inventory", item.id)?.quantity ?? 0, now: client.serverNow(),
     });
 }
 
@@ -109,7 +110,7 @@ function drawItem(item) {
                     && element("span", { class: "tag", "data-rarity": item.rarity }, item.rarity),
                 tag(item.category ?? ""), item.personal && tag("only yours"),
                 few && tag(`${item.stock_remaining} left`),
-                item.available_until && tag(`until ${whenText(item.available_until)}`))),
+                untilText(item) !== "" && tag(untilText(item)))),
         element("div", { class: "buy" },
             element("button", {
                 type: "button", class: hindered === null ? "button primary" : "button",
@@ -120,23 +121,14 @@ function drawItem(item) {
             hindered !== null && element("p", { class: "hint" }, hindered)));
 }
 
+/** @param {Item} item */
+function untilText({ available_until: until }) {
+    return typeof until === "string" ? `until ${whenText(until)}` : "";
+}
+
 /** @param {string} text */
 function tag(text) {
     return element("span", { class: "tag plain" }, text);
-}
-
-/**
- * A picture of the server's own, or the first letter on a colour that its category gives.
- * @param {Item} item
- */
-export function emblem(item) {
-    if (typeof item.icon_url === "string" && /^\/[^/]/.test(item.icon_url)) {
-        return element("img", { class: "emblem", src: item.icon_url, alt: "", width: 44, height: 44, loading: "lazy" });
-    }
-    const text = String(item.category ?? item.name);
-    const hue = [...text].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 997, 7) % 6;
-    const letter = [...String(item.name)][0] ?? "?";
-    return element("span", { class: "emblem", "data-hue": hue, "aria-hidden": "true" }, letter.toUpperCase());
 }
 
 /** @param {number} shown @param {number} all */
