@@ -58,8 +58,22 @@ struct SharedReadsTests {
         #expect(fresh == 3)
     }
 
-    @Test("A failure is everybody's, but that its reader left is not")
+    @Test("A failure is everybody's who waits: nobody waits for what failed just now once more")
     func failures() async throws {
+        let reads = SharedReads<Int, Int>()
+        let source = Source()
+        let first = Task { try await reads.read(1) { try await source.look() } }
+        await source.nextBegins()
+        let others = (0..<3).map { _ in Task { try await reads.read(1) { try await source.look() } } }
+        await waiting(3, in: reads)
+        source.answer(.failure(Broken()))
+        for reader in [first] + others { await #expect(throws: Broken.self) { try await reader.value } }
+        let again = try await reads.read(1) { 4 }
+        #expect(again == 4)
+    }
+
+    @Test("That a reader left is not an answer: the next of those who wait reads")
+    func aReaderThatLeft() async throws {
         let reads = SharedReads<Int, Int>()
         let source = Source()
         let first = Task { try await reads.read(1) { try await source.look() } }
@@ -68,8 +82,7 @@ struct SharedReadsTests {
             Task { try await reads.read(1) { try await source.look(as: number) } }
         }
         await waiting(3, in: reads)
-        source.answer(.failure(Broken()))
-        await #expect(throws: Broken.self) { try await first.value }
+        source.answer(.success(1))
         await source.nextBegins()
         // A database says in words of its own that the one who asked has left.
         let left = try #require(source.reader)
@@ -80,6 +93,7 @@ struct SharedReadsTests {
         var found: [Int] = []
         for other in others { if let value = try? await other.value { found.append(value) } }
         #expect(found == [5, 5])
+        #expect(try await first.value == 1)
     }
 
     private func waiting(_ count: Int, in reads: SharedReads<Int, Int>) async {
