@@ -104,13 +104,17 @@ package final class Database: Service {
         submit(.read, sql, then)
     }
 
-    package func read(of user: UUID, _ sql: SQL, then: @escaping @Sendable (Result<Rows, DatabaseError>) -> Void) {
-        guard !configuration.readsLargeApart || !large.include(sql, of: user) else {
-            return then(.failure(DatabaseError(.unavailable, message: "the answer is large")))
-        }
+    /// - Parameters:
+    ///   - most: of bytes that are taken as an answer.
+    ///   - then: gets nil where there are more, or were lately, so that nothing was asked.
+    package func read(
+        of user: UUID, upTo most: Int, _ sql: SQL, then: @escaping @Sendable (Result<Rows, DatabaseError>?) -> Void
+    ) {
+        guard !large.include(sql, of: user) else { return then(nil) }
         submit(.maybeLarge, sql) { [large] result in
-            if case .success(let rows) = result, rows.bytes > LargeAnswers.least { large.note(sql, of: user) }
-            then(result)
+            guard case .success(let rows) = result else { return then(result) }
+            if rows.bytes > LargeAnswers.least { large.note(sql, of: user) }
+            then(rows.bytes > most ? nil : result)
         }
     }
 

@@ -8,10 +8,11 @@ package protocol SettingsRepository: Sendable {
     /// account is gone, or the session in which they ask has ended; nil: they were asked before.
     func settings(of user: UUID, asking caller: Caller?) async throws -> (head: Version, settings: [Setting])
 
-    /// The same without a task: `then` is called once, on a thread that it must not keep, with what decodes it or throws.
+    /// The same without a task: `then` is called once, on a thread that it must not keep, with what decodes it or throws;
+    /// which gives nil where it is large, and to be asked for by the other way.
     func settings(
         of user: UUID, asking caller: Caller,
-        then: @escaping @Sendable (@escaping @Sendable () throws -> (head: Version, settings: [Setting])) -> Void)
+        then: @escaping @Sendable (@escaping @Sendable () throws -> (head: Version, settings: [Setting])?) -> Void)
 
     /// nil when there is none by that key.
     func setting(_ key: String, of user: UUID) async throws -> Setting?

@@ -55,7 +55,7 @@ package struct SettingsRoutes: Sendable {
                     repository.settings(of: caller.user, asking: caller) { found in
                         reply {
                             do {
-                                let (head, settings) = try found()
+                                guard let (head, settings) = try found() else { return nil }
                                 let tag = EntityTag.text(head)
                                 if request.headerFields.alreadyHas(tag) {
                                     return DirectAnswer(status: .notModified, headers: [.eTag: tag])

@@ -179,7 +179,7 @@ def test_a_lost_change_is_listed_and_taken_back_with_one_call(
     until(page, "client.status().pending === 1")
     other.set("theme", "light")
     browser.context.set_offline(False)
-    until(page, "client.conflicts().length === 1")
+    until(page, "client.conflicts().length === 1 && results.length === 1")
     assert page.evaluate("[results[0][2], client.read('settings', 'theme'), client.conflicts()[0].lost_value]") == [
         "conflict", "light", "dark"]
     assert page.evaluate("async () => (await client.takeBack(client.conflicts()[0])).status") == "applied"

@@ -22,9 +22,11 @@ package struct PostgresSettings: SettingsRepository {
 
     package func settings(
         of user: UUID, asking caller: Caller,
-        then: @escaping @Sendable (@escaping @Sendable () throws -> (head: Version, settings: [Setting])) -> Void
+        then: @escaping @Sendable (@escaping @Sendable () throws -> (head: Version, settings: [Setting])?) -> Void
     ) {
-        database.read(of: user, Self.all(user, caller)) { result in then { try Self.read(all: try result.answered()) } }
+        database.read(of: user, upTo: UnsentBudget.small, Self.all(user, caller)) { result in
+            then { try result.map { try Self.read(all: try $0.answered()) } }
+        }
     }
 
     private static func all(_ user: UUID, _ caller: Caller?) -> SQL {
