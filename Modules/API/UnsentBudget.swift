@@ -16,9 +16,9 @@ package final class UnsentBudget: Sendable {
 
     package struct Limits: Sendable {
         package var ofAccount = 48 << 20
-        package var ofAll = 256 << 20
+        package var ofAll = 192 << 20
         /// Of all, what may wait for readers that are never cut off.
-        package var ofPatient = 128 << 20
+        package var ofPatient = 96 << 20
         /// Beyond both, for the first answer of an account up to this size: who has little is not refused because others
         /// hold much.
         package var modest = 1 << 20
