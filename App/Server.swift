@@ -162,7 +162,8 @@ struct Server {
                 },
                 unsent: unsent),
             limits: limits, logger: logger)
-        let survey = HeadReconciler(hub: hub, polls: polls, repository: sync, clock: clock, logger: logger)
+        let feed = SharedFeed(hub: hub, repository: sync, logger: logger)
+        let survey = HeadReconciler(hub: hub, feed: feed, polls: polls, repository: sync, clock: clock, logger: logger)
         let presence = Presence(
             repository: PostgresPresence(database: database), process: process, announce: announce, logger: logger,
             tell: { hub.tell($0, $1) })
@@ -176,8 +177,8 @@ struct Server {
             })
         // Who hears what happens here, in this order.
         bus.subscribe([
-            Listener("hub", hub.hear), Listener("hints", hints.hear), Listener("reconciler", survey.hear),
-            Listener("presence", presence.hear),
+            Listener("hub", hub.hear), Listener("shared feed", feed.hear), Listener("hints", hints.hear),
+            Listener("reconciler", survey.hear), Listener("presence", presence.hear),
         ])
         bus.subscribe(features.flatMap(\.listeners))
         bus.subscribe([Listener("long polls", polls.hear)])
@@ -210,7 +211,7 @@ struct Server {
             onServerRunning: { channel in listening.announce(channel, configuration) },
             logger: logger)
         var services: [any Service] = [
-            database, hints, survey, presence,
+            database, hints, feed, survey, presence,
             PostgresDocumentShape(database: database, rules: .all, logger: logger),
             PostgresHousekeeping(database: database, purges: views.purges, logger: logger),
             erasures,

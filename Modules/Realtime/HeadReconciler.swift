@@ -11,6 +11,7 @@ import Synchronization
 /// but for the epoch once, at the start.
 package final class HeadReconciler: Service {
     private let hub: Hub
+    private let feed: SharedFeed
     private let polls: LongPolls
     private let repository: any SyncRepository
     private let clock: ServerClock
@@ -27,10 +28,11 @@ package final class HeadReconciler: Service {
     }
 
     package init(
-        hub: Hub, polls: LongPolls, repository: any SyncRepository, clock: ServerClock, every: Duration = .seconds(5),
+        hub: Hub, feed: SharedFeed, polls: LongPolls, repository: any SyncRepository, clock: ServerClock, every: Duration = .seconds(5),
         logger: Logger
     ) {
         self.hub = hub
+        self.feed = feed
         self.polls = polls
         self.repository = repository
         self.clock = clock
@@ -93,7 +95,8 @@ package final class HeadReconciler: Service {
         let restored = epoch != nil && epoch != survey.epoch
         epoch = survey.epoch
         if restored { logger.warning("Another database, or documents of another shape: every device here reads anew") }
-        hub.apply(survey, asked: Set(sessions.map(\.session)), restored: restored)
+        hub.apply(
+            survey, shared: feed.found(survey.shared, restored: restored), asked: Set(sessions.map(\.session)), restored: restored)
         polls.wake(heads: survey.heads, shared: survey.shared, all: restored)
     }
 }

@@ -20,6 +20,8 @@ package final class Hub: Sendable {
         var pullsPerUser = 4
         /// Of these, those that a change which all users share has asked for.
         var sharedPullsPerShard = 8
+        /// Of what all users share, between two turns of an event loop.
+        var deliveriesPerTurn = 200
         var renewalsPerSurvey = 50
         package var line = WebSocketLine.Limits()
         package init() {}
@@ -118,15 +120,24 @@ package final class Hub: Sendable {
         switch event {
         case .changed(let change): each(having: change.user) { $0.deliver(change) }
         case .hint(let user, let version): each(having: user) { $0.hint(user, version) }
-        case .shared(let version, _): for shard in shards { shard.onLoop { $0.hintAll(shared: version) } }
         case .sessionsEnded(let user, _):
             let now = ContinuousClock.now
             state.withLock { state in
                 state.ended = state.ended.filter { now - $0.value < Self.longestSignIn }
                 state.ended[user] = now
             }
-        case .presence, .devicesChanged: break
+        case .shared, .presence, .devicesChanged: break
         }
+    }
+
+    /// Passes to all sockets what all users share.
+    func deliver(_ changes: SharedChanges) {
+        for shard in shards { shard.onLoop { $0.deliver(changes) } }
+    }
+
+    /// Has all sockets read that stand before there.
+    func hint(shared version: Version) {
+        for shard in shards { shard.onLoop { $0.hintAll(shared: version) } }
     }
 
     private func each(having user: UUID, _ body: @escaping @Sendable (HubShard) -> Void) {
@@ -153,8 +164,9 @@ package final class Hub: Sendable {
 
     /// Closes the sockets of `asked` sessions that are not among `alive`; hints all others at where the heads are, or has
     /// them read anew when the database was restored.
-    func apply(_ survey: Survey, asked: Set<UUID>, restored: Bool) {
-        for shard in shards { shard.onLoop { $0.apply(survey, asked: asked, restored: restored) } }
+    /// - Parameter shared: how far they are hinted in the sequence that all share.
+    func apply(_ survey: Survey, shared: Version, asked: Set<UUID>, restored: Bool) {
+        for shard in shards { shard.onLoop { $0.apply(survey, shared: shared, asked: asked, restored: restored) } }
     }
 
     func shard(of loop: any EventLoop) -> HubShard? {

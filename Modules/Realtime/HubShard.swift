@@ -20,9 +20,8 @@ final class HubShard: @unchecked Sendable {
     private var needs: Hub.Dependencies?
     private let deliveries = Counter(label: "lockstep_deliveries")
     private let merged = Counter(label: "lockstep_merged_pulls")
-    /// The highest shared version that was announced and not passed on yet: at most ten times a second.
-    private var sharedHint: Version = 0
-    private var sharedPlanned = false
+    /// What all share, to be passed on to all sockets in this order.
+    private var shared: Deque<SharedChanges> = []
 
     /// One socket's wish to read what is new.
     final class Turn {
@@ -83,13 +82,30 @@ final class HubShard: @unchecked Sendable {
     }
 
     func hintAll(shared version: Version) {
-        sharedHint = max(sharedHint, version)
-        guard !sharedPlanned else { return }
-        sharedPlanned = true
-        loop.scheduleTask(in: .milliseconds(100)) { [weak self] in
-            guard let self else { return }
-            sharedPlanned = false
-            for socket in sockets.values.joined() { socket.hinted(user: 0, shared: sharedHint) }
+        for socket in sockets.values.joined() { socket.hinted(user: 0, shared: version) }
+    }
+
+    /// Passes it to every socket, so many in one turn of the loop: what concerns one user goes in between.
+    func deliver(_ changes: SharedChanges) {
+        shared.append(changes)
+        if shared.count == 1 { deliverNext() }
+    }
+
+    private func deliverNext() {
+        guard let changes = shared.first else { return }
+        // Who comes meanwhile reads for themselves.
+        deliver(changes, ServerMessage.tail(of: changes), to: Array(sockets.values.joined())[...])
+    }
+
+    private func deliver(_ changes: SharedChanges, _ tail: ByteBuffer, to rest: ArraySlice<Socket>) {
+        let now = rest.prefix(limits.deliveriesPerTurn)
+        for socket in now { socket.changed(changes, tail: tail) }
+        deliveries.increment(by: now.count)
+        let later = rest.dropFirst(now.count)
+        loop.execute {
+            if !later.isEmpty { return self.deliver(changes, tail, to: later) }
+            self.shared.removeFirst()
+            self.deliverNext()
         }
     }
 
@@ -104,7 +120,7 @@ final class HubShard: @unchecked Sendable {
         return (mine.values.joined().compactMap { $0.caller.map { SessionKey($0) } }, Array(mine.keys))
     }
 
-    func apply(_ survey: Survey, asked: Set<UUID>, restored: Bool) {
+    func apply(_ survey: Survey, shared: Version, asked: Set<UUID>, restored: Bool) {
         var renewed: Set<UUID> = []
         for (user, mine) in sockets {
             for socket in mine {
@@ -114,7 +130,7 @@ final class HubShard: @unchecked Sendable {
                     socket.close(.signedOut)
                     continue
                 }
-                socket.hinted(user: survey.heads[user] ?? 0, shared: survey.shared)
+                socket.hinted(user: survey.heads[user] ?? 0, shared: shared)
                 // Few at a time: who came together would else be written together, day after day.
                 if renewed.count < limits.renewalsPerSurvey, !renewed.contains(session),
                     socket.renew(until: expires, now: survey.time)

@@ -52,6 +52,25 @@ enum ServerMessage {
         return changes(pull, mutationIDs: change.mutationIDs)
     }
 
+    /// What `changes` to what all share says to everybody alike, behind what is each reader's own.
+    static func tail(of changes: SharedChanges) -> ByteBuffer {
+        var writer = JSONWriter()
+        Pull.writeWhat(changes.documents, reset: false, time: changes.time, to: &writer)
+        write([], to: &writer)
+        return ByteBuffer(bytes: writer.bytes)
+    }
+
+    static func changes(from previous: Cursor, to cursor: Cursor, tail: ByteBuffer) -> ByteBuffer {
+        var writer = JSONWriter()
+        writer.raw("{\"type\":\"changes\",")
+        Pull.writeStep(from: previous, to: cursor, to: &writer)
+        var frame = ByteBuffer()
+        frame.reserveCapacity(writer.bytes.count + tail.readableBytes)
+        frame.writeBytes(writer.bytes)
+        frame.writeImmutableBuffer(tail)
+        return frame
+    }
+
     private static func write(_ ids: [UUID], to writer: inout JSONWriter) {
         writer.raw(",\"mutation_ids\":")
         writer.list(ids) { $0.plain($1.text) }

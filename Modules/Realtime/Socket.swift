@@ -214,6 +214,17 @@ final class Socket: Conversation, @unchecked Sendable {
         hurry()
     }
 
+    /// - Parameter tail: of the frame, which is the same for all.
+    func changed(_ changes: SharedChanges, tail: ByteBuffer) {
+        guard !isClosing else { return }
+        let (step, actions) = state.changed(sharedFrom: changes.previous, to: changes.version)
+        if let step {
+            write(ServerMessage.changes(from: step.from, to: step.to, tail: tail))
+            flush()
+        }
+        perform(actions)
+    }
+
     func hinted(user: Version, shared: Version) {
         guard !isClosing else { return }
         perform(state.hinted(user: user, shared: shared))

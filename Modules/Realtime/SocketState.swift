@@ -101,6 +101,19 @@ struct SocketState {
         return actions + released() + next()
     }
 
+    /// What all share went from `previous` to `version`. Returns the client's step when it is sent that; nil: it reads for itself
+    /// what it does not have.
+    mutating func changed(
+        sharedFrom previous: Version, to version: Version
+    ) -> (step: (from: Cursor, to: Cursor)?, actions: [Action]) {
+        guard let cursor, isWritable, !isPulling, cursor.place.shared == previous else {
+            return (nil, hinted(shared: version))
+        }
+        let next = Cursor(epoch: cursor.epoch, place: Place(user: cursor.place.user, shared: version))
+        self.cursor = next
+        return ((cursor, next), [])
+    }
+
     private mutating func advance(by change: Change, from cursor: Cursor) -> Action {
         unseen.removeAll { $0.version <= change.version }
         self.cursor = Cursor(

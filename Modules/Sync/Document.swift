@@ -47,6 +47,26 @@ package struct Change: Sendable {
     }
 }
 
+/// What changed of what all users share, read once for all who stand where it begins in its sequence.
+package struct SharedChanges: Sendable {
+    package let previous: Version
+    package let version: Version
+    /// Whether who stands at `previous` can be brought to `version` by these documents.
+    package let continues: Bool
+    /// As they are sent.
+    package let documents: RawJSON
+    package let time: Timestamp
+
+    /// - Parameter floor: below this, deleted documents are forgotten.
+    package init(previous: Version, version: Version, floor: Version, documents: [Document], time: Timestamp) {
+        self.previous = previous
+        self.version = version
+        continues = (floor...max(floor, version)).contains(previous)
+        self.documents = RawJSON(documents)
+        self.time = time
+    }
+}
+
 /// The answer to "what is new since my cursor?", from one snapshot of the database.
 package struct Pull: Sendable {
     /// What the reader must stand at for this to fit; nil with a reset.
@@ -67,9 +87,7 @@ package struct Pull: Sendable {
         self.cursor = cursor
         self.reset = reset
         hasDocuments = !documents.isEmpty
-        var writer = JSONWriter(capacity: documents.reduce(2) { $0 + 128 + ($1.value?.utf8.count ?? 0) })
-        writer.list(documents) { $1.write(to: &$0) }
-        self.documents = RawJSON(utf8: writer.bytes)
+        self.documents = RawJSON(documents)
         self.time = time
         self.due = due
     }
@@ -78,14 +96,33 @@ package struct Pull: Sendable {
 
     /// The members that every transport sends: `previous`, `cursor`, `reset`, `documents`, `server_time`.
     package func writeMembers(to writer: inout JSONWriter) {
+        Self.writeStep(from: previous, to: cursor, to: &writer)
+        Self.writeWhat(documents, reset: reset, time: time, to: &writer)
+    }
+
+    /// Of these members those that are one reader's own.
+    package static func writeStep(from previous: Cursor?, to cursor: Cursor, to writer: inout JSONWriter) {
         writer.raw("\"previous\":")
         if let previous { writer.plain(previous.text) } else { writer.raw("null") }
         writer.raw(",\"cursor\":")
         writer.plain(cursor.text)
+    }
+
+    /// The others, which may be the same for many; begins with a comma.
+    package static func writeWhat(_ documents: RawJSON, reset: Bool, time: Timestamp, to writer: inout JSONWriter) {
         writer.raw(reset ? ",\"reset\":true" : ",\"reset\":false")
         writer.raw(",\"documents\":")
         writer.raw(documents)
         writer.raw(",\"server_time\":")
         writer.plain(time.text)
+    }
+}
+
+extension RawJSON {
+    /// The list of these.
+    fileprivate init(_ documents: [Document]) {
+        var writer = JSONWriter(capacity: documents.reduce(2) { $0 + 128 + ($1.value?.utf8.count ?? 0) })
+        writer.list(documents) { $1.write(to: &$0) }
+        self.init(utf8: writer.bytes)
     }
 }

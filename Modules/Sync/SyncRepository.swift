@@ -19,6 +19,9 @@ package protocol SyncRepository: Sendable {
         of user: UUID, asking caller: Caller?, beyond place: Place?
     ) async throws -> (heads: Heads, documents: [Document])
 
+    /// What changed beyond there of what all users share.
+    func sharedChanges(beyond version: Version) async throws -> SharedChanges
+
     /// The heads and the names of all live documents, without their values.
     func inventory(of user: UUID) async throws -> (
         heads: Heads, documents: [(collection: String, id: String, version: Version)]

@@ -44,8 +44,11 @@ def test_a_desktop_asks_nothing_over_http_after_its_upgrade(
     device: Callable[..., Device], email: str,
 ) -> None:
     desktop, other = device().register(email), device().login(email)
+    opened = len(desktop.requests)
     desktop.page.goto("/app/settings")
     desktop.expect_state("realtime")
+    # What it asks once at its upgrade.
+    until(lambda: [it for it in desktop.requests[opened:] if "/api/sync/conflicts" in it.url], desktop, 25, "the conflicts")
     before = len(desktop.requests)
     for theme in ("dark", "light", "system", "dark"):
         desktop.choose_theme(theme)

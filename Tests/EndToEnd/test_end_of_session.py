@@ -88,8 +88,8 @@ def test_a_hidden_tab_whose_timers_are_slowed_down_tells_the_end_when_it_is_also
             ("Focus session done", "Out of sight", f"lockstep-{session['id']}")]
         assert -100 <= told[0]["at"] - end <= 2_000, f"told {told[0]['at'] - end:.0f} ms after the end"
         assert tab.run("document.title").startswith("Session done · ")
-    shown = tabs[1].run("""navigator.serviceWorker.getRegistration().then((it) => it.getNotifications())
-        .then((all) => all.map((it) => it.tag))""")
+    shown = tabs[1].until("""navigator.serviceWorker.getRegistration().then((it) => it.getNotifications())
+        .then((all) => all.length > 0 && all.map((it) => it.tag))""")
     assert shown == [f"lockstep-{session['id']}"], "one for all tabs"
     tabs[0].show()
     tabs[0].until("document.title === 'Focus · Lockstep'")

@@ -36,6 +36,17 @@ import Testing
             #expect(after.heads.place == Place(user: 0, shared: flag.version + 1))
             #expect(after.documents.map(\.version) == [flag.version + 1])
             #expect(try after.documents.first?.value.map { try JSON(parsing: $0.utf8) }?["enabled"] == .bool(false))
+            // The same for those who stand somewhere in the shared sequence, whoever they are.
+            let shared = try await ada.sync.sharedChanges(beyond: flag.version)
+            #expect(shared.continues && shared.previous == flag.version && shared.version == flag.version + 1)
+            let document = try #require(after.documents.first)
+            var writer = JSONWriter()
+            writer.list([document]) { $1.write(to: &$0) }
+            #expect(shared.documents == RawJSON(utf8: writer.bytes))
+            let none = try await ada.sync.sharedChanges(beyond: shared.version)
+            #expect(none.continues && none.documents.text == "[]")
+            // Another database: it has not come so far.
+            #expect(try await !ada.sync.sharedChanges(beyond: shared.version + 1).continues)
             #expect(try await flags.set("NO_SUCH_FLAG", enabled: true, allowedKeys: nil) == nil)
         }
     }

@@ -126,6 +126,28 @@ struct SocketStateTests {
         #expect(words(third.pulled(elsewhere).actions) == ["lost"])
     }
 
+    @Test("What all share is sent as it is to who stands where it begins; everybody else reads for themselves")
+    func shared() {
+        var state = standing(at: 4)
+        let sent = state.changed(sharedFrom: 0, to: 2)
+        #expect(sent.step?.from.place == Place(user: 4, shared: 0) && sent.step?.to.place == Place(user: 4, shared: 2))
+        #expect(words(sent.actions) == [] && state.cursor?.place == Place(user: 4, shared: 2))
+        // It was had already.
+        let again = state.changed(sharedFrom: 1, to: 2)
+        #expect(again.step == nil && words(again.actions) == [])
+        // The one between is missing.
+        let missing = state.changed(sharedFrom: 3, to: 4)
+        #expect(missing.step == nil && words(missing.actions) == ["pull 4"])
+        // While it is being read: it may have begun before this was there.
+        let meanwhile = state.changed(sharedFrom: 4, to: 5)
+        #expect(meanwhile.step == nil && words(meanwhile.actions) == [])
+        var slow = standing(at: 4)
+        _ = slow.writability(false)
+        let unread = slow.changed(sharedFrom: 0, to: 1)
+        #expect(unread.step == nil && words(unread.actions) == [])
+        #expect(words(slow.writability(true)) == ["pull 4"])
+    }
+
     @Test("A pull that waits its turn is for the user's own changes as soon as there is one")
     func urgency() {
         var state = standing(at: 4)

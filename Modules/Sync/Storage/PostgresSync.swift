@@ -57,6 +57,35 @@ package struct PostgresSync: SyncRepository {
         return try Self.read(rows)
     }
 
+    package func sharedChanges(beyond version: Version) async throws -> SharedChanges {
+        let heads: SQL = """
+            SELECT NULL::text AS collection, NULL::text AS id, NULL::json AS value, s.version, s.floor, clock_timestamp() AS time
+            FROM sync_shared s
+            """
+        let parts = views.filter { $0.owner == .everybody }.map { view -> SQL in
+            """
+            SELECT \(sql: view.collection), id, value, version, 0, NULL FROM \(raw: view.view) WHERE version > \(version)
+            """
+        }
+        let rows = try await database.answering { try await $0.read(([heads] + parts).joined(by: " UNION ALL ")) }
+        var end: Row?
+        var documents: [Document] = []
+        for row in rows {
+            if let collection = try row.decode("collection", as: String?.self) {
+                documents.append(
+                    Document(
+                        collection: collection, id: try row.decode("id"), value: try row.decode("value", as: RawJSON?.self),
+                        version: try row.decode("version")))
+            } else {
+                end = row
+            }
+        }
+        guard let end else { throw Problem.unavailable() }
+        return SharedChanges(
+            previous: version, version: try end.decode("version"), floor: try end.decode("floor"),
+            documents: documents.sorted { $0.version < $1.version }, time: try end.decode("time"))
+    }
+
     private static func read(_ rows: Rows) throws -> (heads: Heads, documents: [Document]) {
         var heads: Heads?
         var documents: [Document] = []

@@ -1,0 +1,92 @@
+import API
+import AsyncAlgorithms
+import FoundationEssentials
+package import Logging
+import Metrics
+import ServiceLifecycle
+package import Sync
+import Synchronization
+
+/// Reads what changed of what all users share, once for all sockets of this process and ten times a second at most. Whoever stands
+/// where it begins is sent it as it was read; everybody else is told how far it goes, and reads for themselves.
+package final class SharedFeed: Service {
+    private struct State {
+        /// Where the sequence that all share is at least, as was said.
+        var announced: Version = 0
+        /// How far it was read; nil: not yet.
+        var read: Version?
+
+        var isBehind: Bool { announced > read ?? 0 }
+    }
+
+    private let hub: Hub
+    private let repository: any SyncRepository
+    private let pause: Duration
+    private let logger: Logger
+    private let state = Mutex(State())
+    private let signals: AsyncStream<Void>
+    private let signal: AsyncStream<Void>.Continuation
+    private let reads = Counter(label: "lockstep_shared_reads")
+
+    /// - Parameter pause: between two reads.
+    package init(
+        hub: Hub, repository: any SyncRepository, pause: Duration = .milliseconds(100), logger: Logger
+    ) {
+        self.hub = hub
+        self.repository = repository
+        self.pause = pause
+        self.logger = logger
+        (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    }
+
+    package func hear(_ event: ChangeEvent) {
+        if case .shared(let version, _) = event { announce(version) }
+    }
+
+    private func announce(_ version: Version) {
+        state.withLock { $0.announced = max($0.announced, version) }
+        signal.yield()
+    }
+
+    /// A comparison of heads found the sequence here; `restored`: of another database than before.
+    /// - Returns: how far the sockets are to be hinted. What lies beyond they are about to be sent.
+    func found(_ version: Version, restored: Bool) -> Version {
+        let read = state.withLock { state -> Version? in
+            if restored || state.read == nil { state = State(announced: version, read: version) }
+            return state.read
+        }
+        guard let read, version > read else { return version }
+        announce(version)
+        return read
+    }
+
+    package func run() async throws {
+        await withGracefulShutdownHandler {
+            for await _ in signals.cancelOnGracefulShutdown() where state.withLock({ $0.isBehind }) {
+                do {
+                    try await read()
+                    try? await Task.sleep(for: pause)
+                } catch {
+                    logger.debug("What all share could not be read", metadata: ["error": "\(error)"])
+                    try? await Task.sleep(for: pause * 5)
+                }
+                if state.withLock({ $0.isBehind }) { signal.yield() }
+            }
+        } onGracefulShutdown: {
+            self.signal.finish()
+        }
+    }
+
+    private func read() async throws {
+        let (announced, from) = state.withLock { ($0.announced, $0.read ?? max(0, $0.announced - 1)) }
+        let changes = try await repository.sharedChanges(beyond: from)
+        reads.increment()
+        if changes.continues, changes.documents.utf8.count <= UnsentBudget.small {
+            hub.deliver(changes)
+        } else {
+            hub.hint(shared: max(announced, changes.version))
+        }
+        // Behind the delivery: until then a comparison of heads hints nobody beyond where they stand.
+        state.withLock { $0.read = max(announced, changes.version) }
+    }
+}
