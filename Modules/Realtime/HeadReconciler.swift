@@ -28,8 +28,8 @@ package final class HeadReconciler: Service {
     }
 
     package init(
-        hub: Hub, feed: SharedFeed, polls: LongPolls, repository: any SyncRepository, clock: ServerClock, every: Duration = .seconds(5),
-        logger: Logger
+        hub: Hub, feed: SharedFeed, polls: LongPolls, repository: any SyncRepository, clock: ServerClock,
+        every: Duration = .seconds(5), logger: Logger
     ) {
         self.hub = hub
         self.feed = feed
@@ -95,8 +95,8 @@ package final class HeadReconciler: Service {
         let restored = epoch != nil && epoch != survey.epoch
         epoch = survey.epoch
         if restored { logger.warning("Another database, or documents of another shape: every device here reads anew") }
-        hub.apply(
-            survey, shared: feed.found(survey.shared, restored: restored), asked: Set(sessions.map(\.session)), restored: restored)
+        let shared = feed.found(survey.shared, restored: restored)
+        hub.apply(survey, shared: shared, asked: Set(sessions.map(\.session)), restored: restored)
         polls.wake(heads: survey.heads, shared: survey.shared, all: restored)
     }
 }

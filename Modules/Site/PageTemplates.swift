@@ -31,7 +31,9 @@ struct PageTemplates: Sendable {
         let imports = Dictionary(uniqueKeysWithValues: scripts.map { ($0.key, Self.imports($0.key, $0.value)) })
         for (name, fragment) in pages(in: "pages/app/") {
             let script = "pages/app/\(name).js"
-            let preloads = Self.modules(behind: script, imports).map { #"<link rel="modulepreload" href="/web/\#($0)">"# }
+            let preloads = Self.modules(behind: script, imports).map {
+                #"<link rel="modulepreload" href="/web/\#($0)">"#
+            }
             app[name] = complete((parts["frame"] ?? "").replacing("{{main}}", with: fragment))
                 .replacing("{{title}}", with: name.prefix(1).uppercased() + name.dropFirst())
                 .replacing("{{script}}", with: "/web/\(script)")
@@ -74,10 +76,11 @@ struct PageTemplates: Sendable {
     /// each of a hundred modules would cost milliseconds.
     private static func imports(_ path: String, _ text: String) -> [String] {
         let folder = URL(fileURLWithPath: "/" + path).deletingLastPathComponent()
-        let pieces = text.utf8.split(separator: UInt8(ascii: "\""), omittingEmptySubsequences: false).map(Substring.init)
+        let pieces = text.utf8.split(separator: UInt8(ascii: "\""), omittingEmptySubsequences: false)
         return zip(pieces, pieces.dropFirst()).compactMap { before, name in
-            guard name.hasPrefix("."), name.hasSuffix(".js"), ["from ", "import ", "URL("].contains(where: before.hasSuffix)
-            else { return nil }
+            let (before, name) = (Substring(before), Substring(name))
+            guard name.hasPrefix("."), name.hasSuffix(".js") else { return nil }
+            guard ["from ", "import ", "URL("].contains(where: before.hasSuffix) else { return nil }
             return String(folder.appendingPathComponent(String(name)).standardizedFileURL.path.dropFirst())
         }
     }

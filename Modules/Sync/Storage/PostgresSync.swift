@@ -74,8 +74,8 @@ package struct PostgresSync: SyncRepository {
             if let collection = try row.decode("collection", as: String?.self) {
                 documents.append(
                     Document(
-                        collection: collection, id: try row.decode("id"), value: try row.decode("value", as: RawJSON?.self),
-                        version: try row.decode("version")))
+                        collection: collection, id: try row.decode("id"),
+                        value: try row.decode("value", as: RawJSON?.self), version: try row.decode("version")))
             } else {
                 end = row
             }
