@@ -78,6 +78,8 @@ package final class Hub: Sendable {
 
     private struct State {
         var socketsOfUser: [UUID: Int] = [:]
+        /// The sum of these.
+        var sockets = 0
         var presence: Presence?
         /// Users of whom sessions ended lately.
         var ended: [UUID: ContinuousClock.Instant] = [:]
@@ -175,31 +177,31 @@ package final class Hub: Sendable {
 
     /// Counts a new socket of this user; false: they have too many.
     func admit(_ caller: Caller) -> Bool {
-        let admitted = state.withLock { state -> (presence: Presence?, doubt: (@Sendable (UUID) -> Void)?)? in
+        let admitted = state.withLock { state -> (Presence?, (@Sendable (UUID) -> Void)?, Int)? in
             let count = state.socketsOfUser[caller.user] ?? 0
             guard count < limits.socketsPerUser else { return nil }
             state.socketsOfUser[caller.user] = count + 1
+            state.sockets += 1
             let ended = state.ended[caller.user].map { .now - $0 < Self.longestSignIn } ?? false
-            return (state.presence, ended ? state.doubt : nil)
+            return (state.presence, ended ? state.doubt : nil, state.sockets)
         }
-        guard let (presence, doubt) = admitted else { return false }
+        guard let (presence, doubt, count) = admitted else { return false }
         doubt?(caller.user)
-        gauge.record(Double(totalSockets))
+        gauge.record(Double(count))
         presence?.opened(DeviceKey(user: caller.user, device: caller.device.id))
         return true
     }
 
     func leave(_ caller: Caller) {
-        let presence = state.withLock { state in
+        let (presence, count) = state.withLock { state in
             let left = (state.socketsOfUser[caller.user] ?? 1) - 1
+            state.sockets -= 1
             state.socketsOfUser[caller.user] = left > 0 ? left : nil
-            return state.presence
+            return (state.presence, state.sockets)
         }
-        gauge.record(Double(totalSockets))
+        gauge.record(Double(count))
         presence?.closed(DeviceKey(user: caller.user, device: caller.device.id))
     }
-
-    private var totalSockets: Int { state.withLock { $0.socketsOfUser.values.reduce(0, +) } }
 
     var isStopping: Bool { state.withLock { $0.stopping } }
 
@@ -208,7 +210,7 @@ package final class Hub: Sendable {
     package func shutdown(longest: Duration = .seconds(3)) async {
         let count = state.withLock { state in
             state.stopping = true
-            return state.socketsOfUser.values.reduce(0, +)
+            return state.sockets
         }
         let over = min(longest, .milliseconds(count * 10))
         for shard in shards { shard.onLoop { $0.closeAll(over: TimeAmount(over)) } }
