@@ -15,14 +15,14 @@ struct PageTemplate: Sendable {
         /// One that only some pages have; as it is written where nothing is said of it.
         case other(Verbatim)
 
-        init(_ name: Verbatim) {
-            switch name {
+        init(_ name: String) {
+            switch name.verbatim {
             case "theme": self = .theme
             case "resolved_theme": self = .resolvedTheme
             case "accessibility": self = .accessibility
             case "account": self = .account
             case "email": self = .email
-            default: self = .other(name)
+            default: self = .other(name.verbatim)
             }
         }
     }
@@ -42,7 +42,7 @@ struct PageTemplate: Sendable {
                 at += 1
                 continue
             }
-            let place = Place(String(decoding: name, as: UTF8.self).verbatim)
+            let place = Place(String(decoding: name, as: UTF8.self))
             pieces.append(Piece(text: ByteBuffer(bytes: bytes[start..<at]), place: place))
             at = name.endIndex + 2
             start = at

@@ -177,8 +177,8 @@ package struct WebApp: Sendable {
     }
 
     private static func prefersDark(_ request: Request) -> Bool {
-        guard let preferred = request.headers[.prefersColorScheme]?.verbatim else { return false }
-        return preferred == "dark" || preferred == "\"dark\""
+        guard let preferred = request.headers[.prefersColorScheme] else { return false }
+        return preferred.verbatim == "dark" || preferred.verbatim == "\"dark\""
     }
 
     private static func redirect(to address: String, cookie: String? = nil) -> Response {
