@@ -1,5 +1,5 @@
 # The two commands are `make run` and `make test`; the others are their parts. What they do is in scripts/.
-.PHONY: help run test test-swift test-web test-app test-browser test-long test-faults test-guide test-websocket test-releases fuzz check bench bench-web format
+.PHONY: help run test test-swift test-web test-app test-browser test-long test-faults test-guide test-websocket test-releases fuzz check bench bench-web profile format
 
 help:
 	@echo "make run         build and start the server on http://127.0.0.1:8080, with a PostgreSQL of its own"
@@ -16,6 +16,7 @@ help:
 	@echo "make fuzz        ten minutes of hostile bytes for what reads them (SECONDS=60: one)"
 	@echo "make check       formatting, lint of every language and the rules of the house, in a minute"
 	@echo "make bench       measure, beside what the database alone can do"
+	@echo "make profile     a flame graph of the server during a job of the bench (JOB=J1)"
 	@echo "make bench-web   the six scenes of a desktop and a phone, twenty times each in Chromium"
 	@echo "make format      format the Swift sources"
 
@@ -51,6 +52,9 @@ bench:
 
 bench-web:
 	@scripts/bench-web
+
+profile:
+	@scripts/profile $(or $(JOB),J1)
 
 format:
 	@swift format format --in-place --recursive --parallel Package.swift App Modules Tests

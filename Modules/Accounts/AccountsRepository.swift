@@ -62,7 +62,8 @@ package protocol AccountsRepository: Sendable {
     /// Ends the session; its token is worth nothing from then on.
     func endSession(_ session: UUID, of user: UUID) async throws
 
-    func user(_ id: UUID) async throws -> User?
+    /// nil: the account is gone, or the session in which they ask has ended; no caller: they were asked before.
+    func user(_ id: UUID, asking caller: Caller?) async throws -> User?
 
     /// A user's account and its stored hash, for who is signed in and is asked for their password again; nil: it is gone.
     func credentials(of user: UUID) async throws -> (user: User, passwordHash: String)?
@@ -90,6 +91,10 @@ package protocol AccountsRepository: Sendable {
     /// Removes the account: at once for everybody, and its rows at once where they are few, else within minutes, whatever
     /// becomes of this process. False when there was none.
     func erase(_ user: UUID) async throws -> Bool
+}
+
+extension AccountsRepository {
+    package func user(_ id: UUID) async throws -> User? { try await user(id, asking: nil) }
 }
 
 /// What stands before an export's pages.

@@ -88,7 +88,7 @@ package struct Authenticator: Sendable {
 
     /// Who bore this token moments ago, where nothing about their session is due to be written. Whether it still holds, what they
     /// ask for must ask.
-    func recall(_ credential: Credential) -> (caller: Caller, token: SessionToken)? {
+    package func recall(_ credential: Credential) -> (caller: Caller, token: SessionToken)? {
         let tokens = credential.tokens
         guard tokens.count == 1, let token = tokens.first, let caller = recent.caller(bearing: token),
             caller.expires >= slidesBefore
@@ -100,13 +100,15 @@ package struct Authenticator: Sendable {
 
     /// - Parameter expires: when their session ends now, where that was moved.
     /// - Returns: the caller, of whose session and device nothing is left to be written.
-    func remember(_ caller: Caller, expires: Timestamp?, bearing token: SessionToken) -> Caller {
+    package func remember(_ caller: Caller, expires: Timestamp?, bearing token: SessionToken) -> Caller {
         var caller = caller
         caller.noteIsDue = false
         if let expires { caller.expires = expires }
         recent.remember(caller, bearing: token)
         return caller
     }
+
+    package func forget(_ token: SessionToken) { recent.forget(token) }
 
     /// Who bears this token, for which the database is asked.
     /// - Throws: 401 where nobody does.

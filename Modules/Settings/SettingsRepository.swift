@@ -14,6 +14,9 @@ package protocol SettingsRepository: Sendable {
         of user: UUID, asking caller: Caller,
         then: @escaping @Sendable (@escaping @Sendable () throws -> (head: Version, settings: [Setting])?) -> Void)
 
+    /// The values of those of these keys that there are.
+    func values(of keys: [String], of user: UUID) async throws -> [(key: String, value: RawJSON)]
+
     /// nil when there is none by that key.
     func setting(_ key: String, of user: UUID) async throws -> Setting?
 
@@ -36,17 +39,16 @@ package protocol SettingsRepository: Sendable {
 extension SettingsRepository {
     /// What a user's pages look like: their theme, and the names of the switches that are on.
     package func appearance(of user: UUID) async throws -> [Verbatim: String] {
-        async let theme = value("theme", of: user)
-        async let accessibility = value("accessibility", of: user)
-        let (chosen, switches) = try await (theme, accessibility)
-        var values: [Verbatim: String] = [:]
-        values["theme"] = chosen?.string
-        values["accessibility"] = Accessibility.CodingKeys.allCases.map(\.rawValue)
-            .filter { switches?[$0.verbatim]?.bool == true }.joined(separator: " ")
+        var values: [Verbatim: String] = ["accessibility": ""]
+        for (key, text) in try await self.values(of: ["theme", "accessibility"], of: user) {
+            guard let value = try? JSON(parsing: text.utf8) else { continue }
+            switch key.verbatim {
+            case "theme": values["theme"] = value.string
+            default:
+                values["accessibility"] = Accessibility.CodingKeys.allCases.map(\.rawValue)
+                    .filter { value[$0.verbatim]?.bool == true }.joined(separator: " ")
+            }
+        }
         return values
-    }
-
-    private func value(_ key: String, of user: UUID) async throws -> JSON? {
-        try await setting(key, of: user).flatMap { try? JSON(parsing: $0.value.utf8) }
     }
 }

@@ -11,18 +11,16 @@ struct PageAppearance {
     init() {}
 
     /// - Parameter values: what the features say, by the names in the templates.
-    init(_ values: [Verbatim: String]) {
+    init(_ values: [Verbatim: String], account: String, email: String) {
+        self.account = account
+        self.email = email
         theme = values["theme"] ?? theme
         accessibility = values["accessibility"] ?? accessibility
     }
 
-    /// All but the address are words of our own; it goes in last, so that nothing in it is filled in.
-    func fill(_ template: String, prefersDark: Bool) -> String {
-        let resolved = theme.verbatim == "system" ? (prefersDark ? "dark" : "light") : theme
-        return template.replacing("{{theme}}", with: theme)  // ours
-            .replacing("{{resolved_theme}}", with: resolved)  // ours
-            .replacing("{{accessibility}}", with: accessibility).replacing("{{account}}", with: account)  // ours
-            .replacing("{{email}}", with: Self.escape(email))  // ours: the template
+    /// `light` or `dark`: what the system prefers where the user left it to that.
+    func resolvedTheme(prefersDark: Bool) -> String {
+        theme.verbatim == "system" ? (prefersDark ? "dark" : "light") : theme
     }
 
     /// By bytes: to Swift a quote and the accent that follows it are one character, to a browser they are two.

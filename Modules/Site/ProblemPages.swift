@@ -17,7 +17,7 @@ package struct ProblemPages: Sendable {
         router.get("problems") { request, context in
             try await answer(
                 request, json: .object(["problems": .array(codes.map(\.json))]),
-                page: { try await app.page("problems", request, context, filled: { fill($0, codes) }) }
+                page: { try await app.page("problems", request, context, ["codes": list(codes)]) }
             )
         }
         router.get("problems/{code}") { request, context in
@@ -27,7 +27,7 @@ package struct ProblemPages: Sendable {
             }
             return try await answer(
                 request, json: code.json,
-                page: { try await app.page("problem", request, context, filled: { fill($0, code) }) })
+                page: { try await app.page("problem", request, context, facts(code)) })
         }
     }
 
@@ -39,25 +39,24 @@ package struct ProblemPages: Sendable {
         return response
     }
 
-    private func fill(_ template: String, _ codes: [ProblemCode]) -> String {
+    private func list(_ codes: [ProblemCode]) -> String {
         let rows = codes.map { code in
             "<li><a href=\"\(code.type)\"><span class=\"hint\">\(code.statusText)</span>"
                 + "<span><code>\(code.name)</code> \(PageAppearance.escape(code.title))</span></a></li>"
         }
-        return template.replacing("{{codes}}", with: rows.joined(separator: "\n      "))  // ours: the table
+        return rows.joined(separator: "\n      ")
     }
 
-    private func fill(_ template: String, _ code: ProblemCode) -> String {
+    private func facts(_ code: ProblemCode) -> [Verbatim: String] {
         let again =
             code.isFinal
             ? "Final: the same request gets this answer again. A new attempt is a new request, with a new "
                 + "Idempotency-Key or mutation id."
             : "Not final: nothing is kept of the request. Once the cause is gone, send it again under the same key."
-        let facts = [
-            ("code", code.name), ("status", code.statusText), ("title", PageAppearance.escape(code.title)),
-            ("meaning", marked(code.meaning)), ("again", again),
+        return [
+            "code": code.name, "status": code.statusText, "title": PageAppearance.escape(code.title),
+            "meaning": marked(code.meaning), "again": again,
         ]
-        return facts.reduce(template) { $0.replacing("{{\($1.0)}}", with: $1.1) }  // ours: the table
     }
 
     /// Words with `code` in backticks.

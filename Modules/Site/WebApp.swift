@@ -8,11 +8,31 @@ package import Hummingbird
 /// The web app as it leaves the server: pages that carry the user's theme in their root element, so that nothing flashes,
 /// and the files that they name under /web. All of it is read once, at the start.
 package struct WebApp: Sendable {
+    /// The same for everybody who asks.
     private struct File: Sendable {
-        /// The same for everybody who asks.
         let body: ByteBuffer
-        let type: String
         let tag: String
+        let headers: HTTPFields
+
+        init(_ body: ByteBuffer, type: String) {
+            self.body = body
+            tag = "\"\(WebApp.hash(body.readableBytesView))\""
+            // Asked for anew each time, answered with 304: a new release is there at once.
+            headers = [.eTag: tag, .cacheControl: "no-cache", .contentType: type]
+        }
+    }
+
+    /// A page, and how it is for nobody in particular.
+    private struct Page: Sendable {
+        let template: PageTemplate
+        let light: ByteBuffer
+        let dark: ByteBuffer
+
+        init(_ text: String) {
+            template = PageTemplate(text)
+            light = template.filled(for: PageAppearance(), prefersDark: false)
+            dark = template.filled(for: PageAppearance(), prefersDark: true)
+        }
     }
 
     private static let types = [
@@ -21,11 +41,13 @@ package struct WebApp: Sendable {
         "webmanifest": "application/manifest+json", "woff2": "font/woff2",
     ]
 
-    private let authenticator: Authenticator
-    private let accounts: any AccountsRepository
-    private let appearance: @Sendable (UUID) async throws -> [Verbatim: String]
+    private let visitors: Visitors
     private let files: [Verbatim: File]
-    private let pages: PageTemplates
+    /// By name: that anybody may see, and for who is signed in.
+    private let open: [Verbatim: Page]
+    private let app: [Verbatim: Page]
+    /// By the name of the file: what a browser keeps for the time without network.
+    private let neutral: [Verbatim: ByteBuffer]
     private let worker: File
 
     /// - Parameters:
@@ -35,9 +57,7 @@ package struct WebApp: Sendable {
         folder: String, authenticator: Authenticator, accounts: any AccountsRepository,
         appearance: @escaping @Sendable (UUID) async throws -> [Verbatim: String]
     ) throws {
-        self.authenticator = authenticator
-        self.accounts = accounts
-        self.appearance = appearance
+        visitors = Visitors(authenticator: authenticator, accounts: accounts, appearance: appearance)
         var files: [Verbatim: File] = [:]
         var texts: [String: String] = [:]  // ours: file names
         for path in FileManager.default.enumerator(atPath: folder)?.compactMap({ $0 as? String }) ?? [] {
@@ -47,49 +67,55 @@ package struct WebApp: Sendable {
                 texts[path] = String(decoding: data, as: UTF8.self)
             }
             if url.pathExtension != "html" {
-                files[path.verbatim] = File(body: ByteBuffer(bytes: data), type: type, tag: "\"\(Self.hash(data))\"")
+                files[path.verbatim] = File(ByteBuffer(bytes: data), type: type)
             }
         }
         self.files = files
         let pages = PageTemplates(texts)
-        self.pages = pages
+        open = Self.ready(pages.open)
+        app = Self.ready(pages.app)
         // The worker's text names the content of all that it keeps: another release is another worker.
         let neutral = pages.neutral.sorted { $0.key < $1.key }
+        self.neutral = Dictionary(uniqueKeysWithValues: neutral.map { ("\($0).html".verbatim, Page($1).light) })
         let kept = pages.files.map { "/web/\($0)" } + neutral.map { "/web/pages/\($0.key).html" }
         let content = pages.files.map { files[$0.verbatim]?.tag ?? "" } + neutral.map(\.value)
         let text = (texts["service-worker.js"] ?? "")
             .replacing("{{version}}", with: Self.hash(Data(content.joined().utf8)))  // ours: a file
             .replacing("{{files}}", with: kept.joined(separator: " "))  // ours: a file
-        worker = File(
-            body: ByteBuffer(string: text), type: "text/javascript; charset=utf-8",
-            tag: "\"\(Self.hash(Data(text.utf8)))\"")
+        worker = File(ByteBuffer(string: text), type: "text/javascript; charset=utf-8")
     }
 
-    private static func hash(_ data: Data) -> String {
+    private static func ready(_ pages: [String: String]) -> [Verbatim: Page] {  // ours: file names
+        Dictionary(uniqueKeysWithValues: pages.map { ($0.key.verbatim, Page($0.value)) })
+    }
+
+    private static func hash(_ data: some DataProtocol) -> String {
         SHA256.hash(data: data).prefix(12).map { String($0, radix: 36) }.joined()
     }
 
     package func add(to router: Router<EdgeContext>) {
-        router.get("/") { try await page("home", $0, visitor($0, $1), signedIn: false) }
+        router.get("/") { try await page("home", $0, $1) }
         for name in ["login", "signup"] {
             router.get("\(name)") { request, context in
-                let visitor = try await visitor(request, context)
                 // Who is signed in already goes on to where they were going.
-                guard visitor.caller == nil else {
+                if let visitor = try await visitors.visitor(request, context) {
                     return Self.redirect(to: DeepLink(next: request).target, cookie: visitor.cookie)
                 }
-                return try await page(name, request, visitor, signedIn: false)
+                guard let found = open[name.verbatim] else { throw Problem.notFound }
+                return page(found, request, nil)
             }
         }
-        router.get("docs") { try await page("docs", $0, visitor($0, $1), signedIn: false) }
+        router.get("docs") { try await page("docs", $0, $1) }
         router.get("app") { _, _ in Response.redirect(to: "/app/today", type: .normal) }
         router.get("app/{page}") { request, context in
-            let name = try context.parameters.require("page")
             // Whether there is such a page is asked first: nobody signs in to be told that there is none.
-            guard pages.app[name] != nil else { throw Problem.notFound }
-            return try await page(name, request, visitor(request, context), signedIn: true)
+            guard let found = try app[context.parameters.require("page").verbatim] else { throw Problem.notFound }
+            guard let visitor = try await visitors.visitor(request, context) else {
+                return Self.redirect(to: request.wantsPage ? DeepLink(to: request).login : "/login")
+            }
+            return page(found, request, visitor)
         }
-        router.get("web/pages/{page}", use: neutral)
+        router.get("web/pages/{page}", use: neutralPage)
         router.get("web/**", use: file)
         // Read at the start, and the same bytes for everybody: an answer that is not taken costs nothing.
         let description = files["openapi.json"]?.body
@@ -106,12 +132,11 @@ package struct WebApp: Sendable {
     }
 
     /// A page of the app as it is for nobody in particular: what a browser keeps for the time without network.
-    @Sendable private func neutral(_ request: Request, _ context: EdgeContext) throws -> Response {
-        let name = try context.parameters.require("page")
-        guard let template = pages.neutral.first(where: { "\($0.key).html".verbatim == name.verbatim })?.value else {
+    @Sendable private func neutralPage(_ request: Request, _ context: EdgeContext) throws -> Response {
+        guard let body = try neutral[context.parameters.require("page").verbatim] else {
             return try file(request, context)
         }
-        return html(PageAppearance().fill(template, prefersDark: false), .ok)
+        return Response(status: .ok, headers: Self.ofPages, body: .init(byteBuffer: body))
     }
 
     @Sendable private func file(_ request: Request, _ context: EdgeContext) throws -> Response {
@@ -122,65 +147,38 @@ package struct WebApp: Sendable {
     }
 
     private func answer(_ request: Request, _ file: File) -> Response {
-        // Asked for anew each time, answered with 304: a new release is there at once.
-        let headers: HTTPFields = [.eTag: file.tag, .cacheControl: "no-cache", .contentType: file.type]
-        if request.alreadyHas(file.tag) { return Response(status: .notModified, headers: headers) }
-        return Response(status: .ok, headers: headers, body: .init(byteBuffer: file.body))
+        if request.alreadyHas(file.tag) { return Response(status: .notModified, headers: file.headers) }
+        return Response(status: .ok, headers: file.headers, body: .init(byteBuffer: file.body))
     }
 
-    private struct Visitor {
-        var caller: Caller?
-        /// The cookie, with all of its time before it again: a browser forgets one that is never sent anew.
-        var cookie: String?
-    }
-
-    /// Whoever the cookie says.
-    private func visitor(_ request: Request, _ context: EdgeContext) async throws -> Visitor {
-        var visitor = Visitor()
-        let credential = authenticator.credential(in: request.headers)
-        if credential.isCookie, let found = try await authenticator.caller(bearing: credential.tokens) {
-            visitor.caller = found.caller
-            // A page may be the only request for weeks: its socket does the rest.
-            try await authenticator.slide(found.caller)
-            // Whoever moved its end: it may have been a socket, which sends no cookies.
-            visitor.cookie = authenticator.cookie(found.token, client: context.client)
-        }
-        return visitor
-    }
-
-    /// A page that anybody may see, with what `filled` writes into it.
+    /// A page that anybody may see.
+    /// - Parameter others: HTML by the names of places that only this page has.
     func page(
-        _ name: String, _ request: Request, _ context: EdgeContext, filled: (String) -> String
+        _ name: Verbatim, _ request: Request, _ context: EdgeContext, _ others: [Verbatim: String] = [:]
     ) async throws -> Response {
-        try await page(name, request, visitor(request, context), signedIn: false, filled: filled)
+        guard let found = open[name] else { throw Problem.notFound }
+        return try await page(found, request, visitors.visitor(request, context), others)
     }
 
-    /// A page for this visitor; one under /app without them is a redirect to /login.
     private func page(
-        _ name: String, _ request: Request, _ visitor: Visitor, signedIn: Bool, filled: (String) -> String = { $0 }
-    ) async throws -> Response {
-        if signedIn, visitor.caller == nil {
-            return Self.redirect(to: request.wantsPage ? DeepLink(to: request).login : "/login")
-        }
-        guard let template = (signedIn ? pages.app : pages.open)[name] else { throw Problem.notFound }
-        let look = try await look(of: visitor)
-        var response = html(look.fill(filled(template), prefersDark: prefersDark(request)), .ok)
-        response.headers[.setCookie] = visitor.cookie
+        _ page: Page, _ request: Request, _ visitor: Visitor?, _ others: [Verbatim: String] = [:],
+        status: HTTPResponse.Status = .ok
+    ) -> Response {
+        let prefersDark = Self.prefersDark(request)
+        let body =
+            if visitor == nil, others.isEmpty {
+                prefersDark ? page.dark : page.light
+            } else {
+                page.template.filled(for: visitor?.look ?? PageAppearance(), prefersDark: prefersDark, others)
+            }
+        var response = Response(status: status, headers: Self.ofPages, body: .init(byteBuffer: body))
+        if let visitor { response.headers[.setCookie] = visitor.cookie }
         return response
     }
 
-    private func look(of visitor: Visitor) async throws -> PageAppearance {
-        guard let caller = visitor.caller else { return PageAppearance() }
-        async let user = accounts.user(caller.user)
-        async let values = appearance(caller.user)
-        var look = try await PageAppearance(values)
-        look.email = try await user?.email ?? ""
-        look.account = caller.user.text
-        return look
-    }
-
-    private func prefersDark(_ request: Request) -> Bool {
-        ["dark", "\"dark\""].contains(request.headers[.prefersColorScheme]?.verbatim)
+    private static func prefersDark(_ request: Request) -> Bool {
+        guard let preferred = request.headers[.prefersColorScheme] else { return false }
+        return preferred.verbatim == "dark" || preferred.verbatim == "\"dark\""
     }
 
     private static func redirect(to address: String, cookie: String? = nil) -> Response {
@@ -191,29 +189,20 @@ package struct WebApp: Sendable {
 
     /// Says that there is nothing at an address, as a page; also while nobody can say who asks.
     func notFound(_ request: Request, _ context: EdgeContext) async -> Response {
-        let visitor = try? await visitor(request, context)
-        var known = PageAppearance()
-        if let visitor, let found = try? await look(of: visitor) { known = found }
-        let template = pages.open["not-found"] ?? "<!doctype html><title>Not found</title><p>Not found"
-        var response = html(known.fill(template, prefersDark: prefersDark(request)), .notFound)
-        response.headers[.setCookie] = visitor?.cookie
-        return response
+        let visitor = try? await visitors.visitor(request, context)
+        let found = open["not-found"] ?? Page("<!doctype html><title>Not found</title><p>Not found")
+        return page(found, request, visitor, status: .notFound)
     }
 
-    private func html(_ text: String, _ status: HTTPResponse.Status) -> Response {
-        Response(
-            status: status,
-            headers: [
-                .contentType: "text/html; charset=utf-8", .cacheControl: "no-store",
-                .contentSecurityPolicy: "default-src 'self'; base-uri 'none'; form-action 'self'; "
-                    + "frame-ancestors 'none'; object-src 'none'",
-                .frameOptions: "DENY", .referrerPolicy: "same-origin", .openerPolicy: "same-origin",
-                .permissionsPolicy: "camera=(), microphone=(), geolocation=()",
-                .acceptCH: "Sec-CH-Prefers-Color-Scheme", .criticalCH: "Sec-CH-Prefers-Color-Scheme",
-                .vary: "Cookie, Sec-CH-Prefers-Color-Scheme",
-            ],
-            body: .init(byteBuffer: ByteBuffer(string: text)))
-    }
+    private static let ofPages: HTTPFields = [
+        .contentType: "text/html; charset=utf-8", .cacheControl: "no-store",
+        .contentSecurityPolicy: "default-src 'self'; base-uri 'none'; form-action 'self'; "
+            + "frame-ancestors 'none'; object-src 'none'",
+        .frameOptions: "DENY", .referrerPolicy: "same-origin", .openerPolicy: "same-origin",
+        .permissionsPolicy: "camera=(), microphone=(), geolocation=()",
+        .acceptCH: "Sec-CH-Prefers-Color-Scheme", .criticalCH: "Sec-CH-Prefers-Color-Scheme",
+        .vary: "Cookie, Sec-CH-Prefers-Color-Scheme",
+    ]
 }
 
 extension HTTPField.Name {

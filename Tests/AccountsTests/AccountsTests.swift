@@ -185,7 +185,7 @@ private struct Nobody: AccountsRepository {
     func extend(_ caller: Caller, days: Int) async throws -> Timestamp? { nil }
     func note(_ caller: Caller) async throws {}
     func endSession(_ session: UUID, of user: UUID) async throws {}
-    func user(_ id: UUID) async throws -> User? { nil }
+    func user(_ id: UUID, asking caller: Caller?) async throws -> User? { nil }
     func credentials(of user: UUID) async throws -> (user: User, passwordHash: String)? { nil }
     func changePassword(of caller: Caller, checked: String, to hash: String) async throws -> Bool { false }
     func devices(of user: UUID) async throws -> [Device] { [] }

@@ -158,9 +158,9 @@ package struct PostgresAccounts: AccountsRepository {
         }
     }
 
-    package func user(_ id: UUID) async throws -> User? {
+    package func user(_ id: UUID, asking caller: Caller?) async throws -> User? {
         let rows = try await database.answering {
-            try await $0.read("SELECT id, email, created_at FROM users WHERE id = \(id)")
+            try await $0.read("SELECT id, email, created_at FROM users WHERE id = \(id)\(sql: .asking(caller))")
         }
         return try rows.first.map { row in
             User(id: try row.decode("id"), email: try row.decode("email"), createdAt: try row.decode("created_at"))

@@ -53,6 +53,16 @@ package struct PostgresSettings: SettingsRepository {
         return (head, settings.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) })
     }
 
+    package func values(of keys: [String], of user: UUID) async throws -> [(key: String, value: RawJSON)] {
+        let rows = try await database.answering {
+            try await $0.read(
+                """
+                SELECT key, value FROM user_settings WHERE user_id = \(user) AND key = ANY (\(keys)) AND value IS NOT NULL
+                """)
+        }
+        return try rows.map { (key: try $0.decode("key"), value: try $0.decode("value")) }
+    }
+
     package func setting(_ key: String, of user: UUID) async throws -> Setting? {
         let rows = try await database.answering {
             try await $0.read(
