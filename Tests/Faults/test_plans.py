@@ -162,3 +162,23 @@ def test_a_plan_that_reads_a_whole_table_is_found(explaining: Cluster) -> None:
         connection.execute("SELECT user_id FROM things ORDER BY user_id LIMIT 1")
     found = faults(carried_out(explaining.log_path.read_text()), tables_of_users(database))
     assert sorted(one.split(" WHERE ")[1].split()[0] for one in found) == ["at", "user_id"]
+
+
+def test_what_every_write_changes_is_updated_in_place(database: Database, server: Server, sign_up: Callable[..., Client]) -> None:
+    ada = sign_up(server)
+    database.rows("SELECT coins_grant(%s, gen_random_uuid(), 10000, 'a gift')", [ada.user["id"]])
+    tea = str(uuid.uuid4())
+    database.rows("INSERT INTO market_items (id, name, cost_coins, category) VALUES (%s, 'Tea', 1, 'things')", [tea])
+    for number in range(30):
+        ada.set("theme", ("dark", "light")[number % 2])
+        ada.expect(201, "POST", "/api/market/purchase", {"item_id": tea}, headers={"Idempotency-Key": str(uuid.uuid4())})
+
+    def moved() -> dict[str, int] | None:
+        """How many updates wrote a row to another page, and so to every index; null: not all of them are counted yet."""
+        rows = {row["relname"]: row for row in database.rows(
+            "SELECT relname, n_tup_upd AS updates, n_tup_upd - n_tup_hot_upd AS moved FROM pg_stat_user_tables "
+            "WHERE relname IN ('sync_heads', 'user_wallet', 'user_inventory', 'user_settings')")}
+        return {name: row["moved"] for name, row in rows.items()} if all(row["updates"] >= 29 for row in rows.values()) else None
+
+    # The head's first write says since when answers are kept, which an index names.
+    assert eventually(moved) == {"sync_heads": 1, "user_wallet": 0, "user_inventory": 0, "user_settings": 0}
