@@ -1,5 +1,5 @@
 # The two commands are `make run` and `make test`; the others are their parts. What they do is in scripts/.
-.PHONY: help run test test-swift test-web test-app test-browser test-long test-faults test-guide test-websocket test-releases fuzz check bench bench-web profile format
+.PHONY: help run test test-swift test-web test-app test-browser test-long test-faults test-plans test-guide test-websocket test-releases fuzz check bench bench-web profile format
 
 help:
 	@echo "make run         build and start the server on http://127.0.0.1:8080, with a PostgreSQL of its own"
@@ -10,6 +10,7 @@ help:
 	@echo "make test-browser  the pages, in Chromium"
 	@echo "make test-long   ten thousand simulated networks and accounts of 400,000 entries, which all has in a short form"
 	@echo "make test-faults what breaks, and two minutes of Schemathesis against the API's own document"
+	@echo "make test-plans  that no statement reads a whole table of users, among 30,000 of them; all has it in a short form"
 	@echo "make test-guide  build the feature of docs/guides/add-a-feature.md as the guide says, and run its tests"
 	@echo "make test-websocket  run the Autobahn suite against the sockets (needs a Python 2.7)"
 	@echo "make test-releases  this release and a next one, both built, on one database (ten minutes the first time)"
@@ -31,6 +32,9 @@ test-swift test-web test-app test-browser test-long:
 
 test-faults:
 	@scripts/test-faults
+
+test-plans:
+	@scripts/test-plans
 
 test-guide:
 	@scripts/test-guide

@@ -1,5 +1,5 @@
 -- One row a user. Its lock orders the user's writers, so the order of versions is the order of commits. A user without
--- a row is gone: nothing more is written for them.
+-- a row is gone: nothing more is written for them. Every write updates it in place (decision 0044).
 CREATE TABLE sync_heads (
     user_id uuid NOT NULL,
     version bigint NOT NULL DEFAULT 0,
@@ -13,7 +13,7 @@ CREATE TABLE sync_heads (
     CONSTRAINT sync_heads_pkey PRIMARY KEY (user_id),
     CONSTRAINT sync_heads_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
     CONSTRAINT sync_heads_order CHECK (0 <= floor AND floor <= version)
-);
+) WITH (fillfactor = 50);
 
 CREATE INDEX sync_heads_oldest_answer ON sync_heads (oldest_answer_at);
 

@@ -193,7 +193,7 @@ CREATE TABLE user_market_purchases (
     CONSTRAINT user_market_purchases_quantity CHECK (quantity BETWEEN 1 AND 99),
     CONSTRAINT user_market_purchases_redeemed CHECK (redeemed BETWEEN 0 AND quantity),
     CONSTRAINT user_market_purchases_refund CHECK (refunded_at IS NULL OR redeemed = 0)
-);
+) WITH (fillfactor = 90);
 
 CREATE INDEX user_market_purchases_pieces ON user_market_purchases (user_id, item_id, purchased_at)
 WHERE refunded_at IS NULL;

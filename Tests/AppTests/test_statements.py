@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
-from harness import Client, Cluster, Database, Server, eventually, mutation
+from harness import Client, Cluster, Database, Server, eventually
+from harness.lives import do_everything
 from harness.statements import Statement, executed, unnamed, written
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,42 +38,6 @@ def faults(statements: Iterable[Statement], of: dict[str, str]) -> dict[str, lis
     """By statement, the tables at which it does not say whose rows, where that is not known to be so."""
     return {one.where: found for one in statements
             if (found := unnamed(one, of)) and not any(known == one.where or known in one.text for known in OF_MANY_USERS)}
-
-
-def do_everything(ada: Client, database: Database) -> None:
-    """What a user does in the course of years."""
-    ada.set("theme", "dark")
-    ada.patch({"sidebar": 240, "gone": 1})
-    ada.delete("gone")
-    ada.history("theme")
-    ada.settings()
-    phone = ada.other_device()
-    socket = phone.socket().caught_up()
-    assert phone.push(mutation("settings.set", {"key": "theme", "value": "light"}, base_version=0))["results"][0]["status"] == "conflict"
-    ada.conflicts()
-    ada.digest()
-    database.rows("SELECT coins_grant(%s, gen_random_uuid(), 1000, 'a gift')", [ada.user["id"]])
-    session = ada.expect(201, "POST", "/api/focus", {"task_title": "Letters", "duration_seconds": 1_500})
-    ada.expect(200, "POST", "/api/focus/pause", {"id": session["id"]})
-    ada.expect(200, "GET", "/api/focus/pause")
-    ada.request("DELETE", "/api/focus/pause")
-    ada.expect(200, "GET", "/api/focus/active")
-    ada.expect(200, "GET", "/api/focus")
-    ada.request("POST", f"/api/focus/{session['id']}/abandon", {})
-    ada.expect(200, "GET", "/api/focus/stats")
-    made = ada.expect(201, "POST", "/api/market/items", {"name": "Tea", "cost_coins": 1, "consumable": True})
-    bought = [ada.expect(201, "POST", "/api/market/purchase", {"item_id": made["id"]},
-                         headers={"Idempotency-Key": str(uuid.uuid4())}) for _ in range(2)]
-    ada.push(mutation("market.redeem", {"item_id": made["id"]}), mutation("market.refund", {"transaction_id": bought[1]["transaction"]["id"]}))
-    for path in ("items", "categories", "wallet", "rewards", "transactions", "inventory", "recommendations"):
-        assert ada.request("GET", f"/api/market/{path}").status_code < 500
-    cursor = ada.pull()["cursor"]
-    ada.set("theme", "system")
-    ada.poll(cursor)
-    ada.expect(200, "GET", "/api/devices")
-    ada.expect(200, "GET", "/api/account/export")
-    ada.expect(204, "POST", "/api/auth/password", {"current_password": ada.password, "new_password": "another horse battery"})
-    assert socket.wait_closed() == 4401
 
 
 def test_every_statement_that_the_server_prepares_says_whose_rows_it_means(

@@ -257,4 +257,4 @@ $$;
 CREATE VIEW settings_documents AS SELECT s.user_id, s.key AS id, s.value, s.version FROM user_settings s;
 
 CREATE VIEW settings_purgeable AS
-    SELECT s.user_id, s.updated_at AS since FROM user_settings s WHERE s.value IS NULL;
+    SELECT s.user_id, s.deleted_at AS since FROM user_settings s WHERE s.deleted_at IS NOT NULL;
