@@ -21,10 +21,11 @@ let features: [Feature] = [
         "Accounts", rules: ["accounts", "erasure", "export"], .nioPosix, .crypto, .cryptoExtras, .lifecycle,
         tests: "Focus", .hummingbird),
     feature("Flags", .metrics),
-    feature("Focus", rules: ["focus", "published"], .lifecycle, tests: .nioPosix),
+    feature("Focus", rules: ["focus", "scheduler", "published"], .lifecycle, tests: .nioPosix),
     feature(
-        "Market", rules: ["market", "wallet", "purchases", "rewards", "personal_items", "recommendations"], .crypto,
-        .lifecycle, tests: "Focus"),
+        "Market",
+        rules: ["market", "wallet", "purchases", "rewards", "focus_earnings", "personal_items", "recommendations"],
+        .crypto, .lifecycle, tests: "Focus"),
     feature("Settings"),
 ]
 

@@ -36,6 +36,10 @@ package protocol FocusRepository: Sendable {
     /// Completes or expires what is due for this user, once however many ask at the same time; nil: nothing was.
     func settle(_ user: UUID) async throws -> Applied?
 
+    /// The same for many users in one transaction, all or none of it. It waits for nobody: whose head somebody else holds
+    /// is passed by. Also throws what any one of them fails with.
+    func settle(_ users: [UUID]) async throws -> [Change]
+
     /// Up to `limit` users whose sessions are due, without any lock, and when the next one will be.
     func due(limit: Int) async throws -> DueSessions
 }

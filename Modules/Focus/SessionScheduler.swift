@@ -8,12 +8,11 @@ import Synchronization
 
 /// Ends sessions at their time with nobody connected. It sleeps until the next end, and looks again when something was
 /// said about a session; besides it looks every 5 s, in case nothing was said because the process that should have was
-/// killed, or the database's clock was set. A look is the least end in two small indexes. Any number of processes may run
-/// one: each due session is decided once, under its user's lock.
+/// killed, or the database's clock was set. A look is the least end in two small indexes. What is due is settled many users
+/// at once, in one transaction. Any number of processes may run one: each due session is decided once, under its user's lock.
 package final class SessionScheduler: Service {
-    /// How many due users are looked up at once, and how many of them are settled side by side.
-    private static let batch = 500
-    private static let parallel = 8
+    /// How many batches are settled side by side.
+    private static let parallel = 2
     /// The longest sleep; how soon it looks again at the earliest; how soon after another process's hint.
     private static let longest: Duration = .seconds(5)
     private static let shortest: Duration = .milliseconds(20)
@@ -61,8 +60,9 @@ package final class SessionScheduler: Service {
         wake.yield()
         await withGracefulShutdownHandler {
             var alarm: Scheduled<Void>?
+            var users = DueUsers()
             for await _ in wakes {
-                let pause = await settleDue()
+                let pause = await settleDue(&users)
                 alarm?.cancel()
                 alarm = loop.scheduleTask(in: TimeAmount(pause)) { self.wake.yield() }
                 // What happens meanwhile is looked at together.
@@ -85,41 +85,54 @@ package final class SessionScheduler: Service {
     }
 
     /// Settles what is due; how long until there is something to do again.
-    private func settleDue() async -> Duration {
+    private func settleDue(_ users: inout DueUsers) async -> Duration {
         do {
-            let due = try await repository.due(limit: Self.batch)
-            guard !due.users.isEmpty else {
-                worked()
-                return min(max(due.next ?? Self.longest, .zero), Self.longest)
+            let due = try await repository.due(limit: users.limit)
+            let batches = users.batches(of: due.users, at: .now)
+            guard !batches.isEmpty else {
+                if !users.hasFailed { worked() }
+                return max(.zero, [due.next, users.pause(at: .now), Self.longest].compactMap(\.self).min() ?? .zero)
             }
-            // Processes that found the same ones begin with different ones.
-            let failures = await settleAll(due.users.shuffled())
-            if failures == 0 { worked() }
-            return failures == 0 ? .zero : .seconds(1)
+            await settle(batches, &users)
+            return .zero
         } catch {
             failed("What is due could not be looked up", error)
-            return .seconds(1)
+            return DueUsers.later
         }
     }
 
-    /// How many failed.
-    private func settleAll(_ users: [UUID]) async -> Int {
-        await withTaskGroup(of: Bool.self) { group in
-            var failures = 0
-            for (index, user) in users.enumerated() {
-                if index >= Self.parallel, await group.next() == false { failures += 1 }
-                group.addTask {
-                    do {
-                        try await self.settle(user)
-                        return true
-                    } catch {
-                        self.failed("A due session could not be ended yet", error)
-                        return false
-                    }
-                }
+    private func settle(_ batches: [[UUID]], _ users: inout DueUsers) async {
+        await withTaskGroup(of: [(UUID, DueUsers.Fate)].self) { group in
+            var waiting = batches[...]
+            for batch in waiting.prefix(Self.parallel) { group.addTask { await self.settle(batch[...]) } }
+            waiting = waiting.dropFirst(Self.parallel)
+            for await fates in group {
+                for (user, fate) in fates { users.note(user, fate, at: .now) }
+                // Of no use to ask for the others before it is known whether the database is there.
+                if fates.contains(where: { $0.1 == .notNow }) { waiting = [] }
+                if let batch = waiting.popFirst() { group.addTask { await self.settle(batch[...]) } }
             }
-            for await done in group where !done { failures += 1 }
-            return failures
+        }
+    }
+
+    /// Settles these in one transaction, and tells their devices. If one of them cannot be, the others are without them.
+    private func settle(_ users: ArraySlice<UUID>) async -> [(UUID, DueUsers.Fate)] {
+        do {
+            let changes = try await repository.settle(Array(users))
+            for change in changes { announce(.changed(change)) }
+            let settled = Set(changes.map(\.user))
+            return users.map { ($0, settled.contains($0) ? .settled : .passedBy) }
+        } catch let problem as Problem where problem.status == 503 {
+            failed("Due sessions could not be ended yet", problem)
+            return users.map { ($0, .notNow) }
+        } catch {
+            guard users.count > 1 else {
+                failed("A due session could not be ended yet", error)
+                return users.map { ($0, .failed) }
+            }
+            let middle = users.startIndex + users.count / 2
+            let first = await settle(users[..<middle])
+            return first.contains { $0.1 == .notNow } ? first : first + (await settle(users[middle...]))
         }
     }
 

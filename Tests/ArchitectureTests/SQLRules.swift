@@ -29,7 +29,7 @@ enum SQLRules {
             "asking", "devices", "live_sessions", "user_is_owned", "user_ids", "leaving_users", "bucket_ownership",
         ],
         "Settings": ["setting_number", "user_zone"],
-        "Focus": ["focus_is_counted", "focus_completed_count", "focus_completed_days", "focus_mark_unpaid"],
+        "Focus": ["focus_completed_count", "focus_completed_days", "focus_mark_unpaid"],
         "Market": ["focus_completed"],
     ]
 

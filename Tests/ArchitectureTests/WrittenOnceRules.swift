@@ -77,7 +77,7 @@ enum WrittenOnceRules {
             places: [
                 Place(
                     path: "Modules/Market/Storage/",
-                    pattern: #"reward_grant\(\s*(?:p_user|m\.user_id), '\#(name)', (\d+)"#),
+                    pattern: #"(?:reward_grant\(\s*(?:p_user|m\.user_id), |\()'\#(name)', (\d+),"#),
                 Place(path: "Modules/Market/Storage/", pattern: #"\('\#(name)', (\d+)\)"#),
                 Place(path: openAPI, pattern: #"`\#(name)` (\d+)"#),
             ])
@@ -88,7 +88,7 @@ enum WrittenOnceRules {
             name: "the most coins there are", value: [9_007_199_254_740_991],
             places: [
                 Place(path: "Modules/Market/", pattern: #"static let most: Int64 = ([\d_]+)"#),
-                Place(path: "Modules/Market/Storage/", pattern: #"earned_coins > (\d+) - p_coins"#),
+                Place(path: "Modules/Market/Storage/", pattern: #"earned_coins > (\d+) - e\.coins"#),
                 Place(path: "Migrations/0017_market_extended.sql", pattern: #"\bAND -?(\d{16})"#),
                 Place(path: openAPI, pattern: #""cost_coins": \{[^}]*"maximum": (\d+)"#),
                 Place(path: openAPI, pattern: #""total_coins": \{[^}]*"maximum": (\d+)"#),

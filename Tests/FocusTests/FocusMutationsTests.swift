@@ -81,5 +81,6 @@ private struct Nowhere: FocusRepository {
         throw Problem.unavailable()
     }
     func settle(_ user: UUID) async throws -> Applied? { nil }
+    func settle(_ users: [UUID]) async throws -> [Change] { [] }
     func due(limit: Int) async throws -> DueSessions { DueSessions(users: [], next: nil) }
 }

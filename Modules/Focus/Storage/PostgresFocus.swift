@@ -115,15 +115,46 @@ package struct PostgresFocus: FocusRepository {
     }
 
     package func settle(_ user: UUID) async throws -> Applied? {
-        let rows = try await database.answering {
-            try await $0.write(
-                for: user,
-                "SELECT \(raw: MutationResultRow.columns) FROM focus_tick(\(user), \(expirySeconds)::integer) AS r")
+        let changes = try changes(
+            in: try await database.answering {
+                try await $0.write(
+                    for: user,
+                    """
+                    SELECT d.user_id, d.collection, d.id, d.version, d.body
+                    FROM focus_settle_one(\(user), \(expirySeconds)::integer) AS d
+                    """)
+            })
+        return changes.first.map { Applied(outcome: Outcome(status: .applied, head: $0.version), change: $0) }
+    }
+
+    package func settle(_ users: [UUID]) async throws -> [Change] {
+        guard let first = users.first else { return [] }
+        return try changes(
+            in: try await database.answering {
+                try await $0.write(
+                    for: first,
+                    """
+                    SELECT d.user_id, d.collection, d.id, d.version, d.body
+                    FROM focus_settle(\(users), \(expirySeconds)::integer) AS d
+                    """)
+            })
+    }
+
+    /// Rows of the type `focus_consequence`: of each user one step of their sequence, by nobody's mutation.
+    private func changes(in rows: Rows) throws -> [Change] {
+        var documents: [UUID: [Document]] = [:]
+        for row in rows {
+            documents[try row.decode("user_id"), default: []].append(
+                Document(
+                    collection: try row.decode("collection"), id: try row.decode("id"),
+                    value: try row.decode("body", as: RawJSON?.self), version: try row.decode("version")))
         }
-        guard let first = rows.first else { return nil }
-        let row = try MutationResultRow(first)
-        guard let change = row.change(of: user, by: []) else { return nil }
-        return Applied(outcome: Outcome(status: .applied, head: row.head), change: change, shared: row.shared)
+        return documents.compactMap { user, documents in
+            documents.first.map {
+                Change(
+                    user: user, previous: $0.version - 1, version: $0.version, documents: documents, mutationIDs: [])
+            }
+        }
     }
 
     package func due(limit: Int) async throws -> DueSessions {

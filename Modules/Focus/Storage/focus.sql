@@ -27,25 +27,15 @@ FROM sync_heads h CROSS JOIN LATERAL (
     ORDER BY f.version DESC, f.status IN ('active', 'paused') DESC LIMIT 1
 ) s;
 
--- Ends the session with what was left of it. p_device: null for the scheduler; p_completed_at: only if it is completed.
--- p_remaining is held to what can be, for a clock may have been set back meanwhile.
-CREATE FUNCTION focus_end(
-    p_user uuid, p_device uuid, one focus_sessions, p_status text, p_remaining numeric, p_completed_at timestamptz,
-    p_coins bigint, r mutation_result
-) RETURNS mutation_result LANGUAGE plpgsql AS $$
-BEGIN
-    r.head := r.previous + 1;
-    UPDATE focus_sessions
-    SET status = p_status, remaining_seconds = greatest(0, least(duration_seconds, p_remaining)),
-        completed_at = p_completed_at, coins_awarded = p_coins, version = r.head, device_id = p_device,
-        other_device_version =
-            CASE WHEN device_id IS NOT DISTINCT FROM p_device THEN other_device_version ELSE version END
-    WHERE user_id = p_user AND id = one.id;
-    UPDATE focus_pause_state SET is_paused = false
-    WHERE user_id = p_user AND session_id = one.id AND is_paused;
-    RETURN r;
-END
-$$;
+-- A session that ends: how, with what is left of it, and at which version of its user. completed_at: only if it is completed;
+-- device_id: null for the scheduler; counts: whether it counts for rewards.
+CREATE TYPE focus_ending AS (
+    user_id uuid, session_id uuid, status text, remaining numeric, completed_at timestamptz, coins bigint, counts boolean,
+    version bigint, device_id uuid
+);
+
+-- A document that changed with what ends, of one of several users.
+CREATE TYPE focus_consequence AS (user_id uuid, collection text, id text, version bigint, body json);
 
 -- What a completed session is worth: 10 coins for 1,500 s of focus, pro rata and rounded down.
 CREATE FUNCTION focus_worth(p_mode text, duration_seconds bigint) RETURNS bigint
@@ -53,33 +43,72 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN p_mode = 'focus' THEN duration_seconds * 10 / 1500 ELSE 0 END
 $$;
 
--- Ends the session as completed at p_at, and pays.
-CREATE FUNCTION focus_finish(
-    p_user uuid, p_device uuid, one focus_sessions, p_at timestamptz, r mutation_result
-) RETURNS mutation_result LANGUAGE plpgsql AS $$
-DECLARE
-    coins bigint := focus_worth(one.mode, one.duration_seconds);
+-- How this session ends for that device (null: the scheduler); p_at: when, if it is completed.
+CREATE FUNCTION focus_ending_of(
+    one focus_sessions, p_device uuid, p_status text, p_remaining numeric, p_at timestamptz, p_version bigint
+) RETURNS focus_ending LANGUAGE sql IMMUTABLE AS $$
+    SELECT ROW(one.user_id, one.id, p_status, p_remaining, p_at,
+        CASE p_status WHEN 'completed' THEN focus_worth(one.mode, one.duration_seconds) ELSE 0 END,
+        p_status = 'completed' AND one.mode = 'focus', p_version, p_device)::focus_ending
+$$;
+
+-- Ends these sessions, each of another user whose head is locked, and pays for what is completed. Says what else changed
+-- thereby. What is left is held to what can be, for a clock may have been set back meanwhile.
+-- Here and below: each of a few users is looked up by an index, whatever PostgreSQL knows of how large a table has become.
+CREATE FUNCTION focus_end(p_endings focus_ending[]) RETURNS SETOF focus_consequence LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
-    r := focus_end(p_user, p_device, one, 'completed', 0, p_at, coins, r);
-    RETURN focus_completed(p_user, one.id, coins, p_at, r);
+    UPDATE focus_sessions AS s
+    SET status = e.status, remaining_seconds = greatest(0, least(s.duration_seconds, e.remaining)),
+        completed_at = e.completed_at, coins_awarded = e.coins, version = e.version, device_id = e.device_id,
+        other_device_version =
+            CASE WHEN s.device_id IS NOT DISTINCT FROM e.device_id THEN s.other_device_version ELSE s.version END
+    FROM unnest(p_endings) AS e WHERE s.user_id = e.user_id AND s.id = e.session_id;
+    UPDATE focus_pause_state AS p SET is_paused = false
+    FROM unnest(p_endings) AS e WHERE p.user_id = e.user_id AND p.session_id = e.session_id AND p.is_paused;
+    RETURN QUERY SELECT d.user_id, d.collection, d.id, d.version, d.body FROM focus_completed(
+        ARRAY(SELECT e FROM unnest(p_endings) AS e WHERE e.status = 'completed')) AS d;
 END
 $$;
 
--- What is due is done at its due time, whoever comes first: a session whose time is up is
--- completed, one that was paused for p_expiry seconds expires.
+-- The same of one, by a mutation.
+CREATE FUNCTION focus_end_one(p_ending focus_ending, r mutation_result) RETURNS mutation_result LANGUAGE plpgsql AS $$
+BEGIN
+    r.head := p_ending.version;
+    r.changed := r.changed || ARRAY(
+        SELECT ROW(d.collection, d.id, d.version, d.body)::document FROM focus_end(ARRAY[p_ending]) AS d);
+    RETURN r;
+END
+$$;
+
+-- What is due is done at its due time, whoever comes first: a session whose time is up is completed, one that was paused for
+-- p_expiry seconds expires. Of these users, at most one each.
+CREATE FUNCTION focus_due_endings(p_users uuid[], p_expiry integer, p_now timestamptz) RETURNS SETOF focus_ending
+LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+    RETURN QUERY
+    SELECT e.user_id, e.session_id, e.status, e.remaining, e.completed_at, e.coins, e.counts, e.version, e.device_id
+    FROM unnest(p_users) AS u (id) CROSS JOIN LATERAL (
+        SELECT live FROM focus_sessions live
+        WHERE live.user_id = u.id AND live.status IN ('active', 'paused') LIMIT 1) AS one (session)
+    JOIN sync_heads h ON h.user_id = u.id
+    LEFT JOIN focus_pause_state p ON p.user_id = u.id AND p.session_id = (one.session).id
+    CROSS JOIN LATERAL focus_ending_of(one.session, NULL,
+        CASE (one.session).status WHEN 'active' THEN 'completed' ELSE 'expired' END,
+        coalesce((one.session).remaining_seconds, 0), (one.session).ends_at, h.version + 1) AS e
+    WHERE (one.session).status = 'active' AND (one.session).ends_at <= p_now
+        OR (one.session).status = 'paused' AND p.paused_at <= p_now - make_interval(secs => p_expiry);
+END
+$$;
+
+-- How each mutation of a session begins: with what was due.
 CREATE FUNCTION focus_complete_due(p_user uuid, p_expiry integer, p_now timestamptz, r mutation_result)
 RETURNS mutation_result LANGUAGE plpgsql AS $$
 DECLARE
-    one focus_sessions;
+    due CONSTANT focus_ending := (SELECT e FROM focus_due_endings(ARRAY[p_user], p_expiry, p_now) AS e);
 BEGIN
-    one := (SELECT s FROM focus_sessions s WHERE s.user_id = p_user AND s.status IN ('active', 'paused'));
-    IF one.status = 'active' AND one.ends_at <= p_now THEN
-        RETURN focus_finish(p_user, NULL, one, one.ends_at, r);
-    ELSIF one.status = 'paused' AND EXISTS (
-        SELECT FROM focus_pause_state p WHERE p.user_id = p_user AND p.session_id = one.id
-        AND p.paused_at <= p_now - make_interval(secs => p_expiry))
-    THEN
-        RETURN focus_end(p_user, NULL, one, 'expired', one.remaining_seconds, NULL, 0, r);
+    IF due.user_id IS NOT NULL THEN
+        RETURN focus_end_one(due, r);
     END IF;
     RETURN r;
 END
@@ -90,34 +119,6 @@ CREATE FUNCTION focus_tell(p_user uuid, r mutation_result) RETURNS mutation_resu
 BEGIN
     r.changed := r.changed || ROW('focus', 'active', r.head,
         (SELECT d.value FROM focus_documents d WHERE d.user_id = p_user))::document;
-    RETURN r;
-END
-$$;
-
--- The scheduler's part: completes what is due for one user. Looks before it takes the lock, for
--- another process may have been first.
-CREATE FUNCTION focus_tick(p_user uuid, p_expiry integer) RETURNS mutation_result LANGUAGE plpgsql AS $$
-DECLARE
-    r mutation_result;
-BEGIN
-    r.status := 'applied';
-    r.replayed := false;
-    IF NOT EXISTS (
-        SELECT FROM focus_sessions s LEFT JOIN focus_pause_state p ON p.user_id = s.user_id AND p.session_id = s.id
-        WHERE s.user_id = p_user AND (s.status = 'active' AND s.ends_at <= clock_timestamp()
-            OR s.status = 'paused' AND p.paused_at <= clock_timestamp() - make_interval(secs => p_expiry)))
-    THEN
-        RETURN r;
-    END IF;
-    SELECT version, version INTO r.previous, r.head FROM sync_heads WHERE user_id = p_user FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
-        RETURN r;
-    END IF;
-    r := focus_complete_due(p_user, p_expiry, clock_timestamp(), r);
-    IF r.head > r.previous THEN
-        r := focus_tell(p_user, r);
-        UPDATE sync_heads SET version = r.head WHERE user_id = p_user;
-    END IF;
     RETURN r;
 END
 $$;
@@ -214,8 +215,8 @@ BEGIN
     live := focus_subject(m);
     IF r.status IS NULL AND live.id IS NOT NULL THEN
         IF (m.args ->> 'replace')::boolean THEN
-            r := focus_end(m.user_id, m.device_id, live, 'abandoned', coalesce(
-                live.remaining_seconds, extract(epoch FROM live.ends_at - m.at)), NULL, 0, r);
+            r := focus_end_one(focus_ending_of(live, m.device_id, 'abandoned', coalesce(
+                live.remaining_seconds, extract(epoch FROM live.ends_at - m.at)), NULL, r.previous + 1), r);
         ELSE
             r := mutation_refuse(r, json_build_object(
                 'code', 'session_live', 'session', focus_body(m.user_id, live.id, m.at)));
@@ -339,7 +340,7 @@ BEGIN
             r := mutation_refuse(r, json_build_object(
                 'code', 'too_early', 'remaining_seconds', ceil(remaining)::bigint));
         ELSE
-            r := focus_finish(m.user_id, m.device_id, one, m.at, r);
+            r := focus_end_one(focus_ending_of(one, m.device_id, 'completed', 0, m.at, r.previous + 1), r);
         END IF;
     END IF;
     RETURN focus_answer(m, r, one.id);
@@ -357,8 +358,8 @@ BEGIN
             r := mutation_refuse(r, json_build_object(
                 'code', 'already_ended', 'session', focus_body(m.user_id, one.id, m.at)));
         ELSE
-            r := focus_end(m.user_id, m.device_id, one, 'abandoned', coalesce(
-                one.remaining_seconds, extract(epoch FROM one.ends_at - m.at)), NULL, 0, r);
+            r := focus_end_one(focus_ending_of(one, m.device_id, 'abandoned', coalesce(
+                one.remaining_seconds, extract(epoch FROM one.ends_at - m.at)), NULL, r.previous + 1), r);
         END IF;
     END IF;
     RETURN focus_answer(m, r, one.id);

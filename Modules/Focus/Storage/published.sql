@@ -1,12 +1,5 @@
 -- What other features may ask of focus sessions, and the one thing that they may change.
 
--- Whether this focus session counts for rewards: breaks do not.
-CREATE FUNCTION focus_is_counted(p_user uuid, p_session uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    RETURN EXISTS (SELECT FROM focus_sessions WHERE user_id = p_user AND id = p_session AND mode = 'focus');
-END
-$$;
-
 -- How many sessions that count were completed, p_most at most: no more are looked at.
 CREATE FUNCTION focus_completed_count(p_user uuid, p_most bigint) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 BEGIN
