@@ -85,7 +85,7 @@ CREATE TABLE market_personal_items (
 CREATE INDEX market_personal_items_changes ON market_personal_items (user_id, version);
 CREATE INDEX market_personal_items_tombstones ON market_personal_items (deleted_at) WHERE deleted_at IS NOT NULL;
 
--- The ledger's sums, kept at hand, and where its chain ends. Written by wallet_move alone.
+-- The ledger's sums, kept at hand, and where its chain ends. Written by wallet_move and wallets_earn alone.
 CREATE TABLE user_wallet (
     user_id uuid NOT NULL,
     total_coins bigint NOT NULL DEFAULT 0,
