@@ -62,7 +62,10 @@ def one(round: int, number: int, item: str, purchases: int) -> dict[str, object]
 
 def cpu(process: int) -> float:
     """µs of CPU that a process has had, with its children that ended."""
-    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    except FileNotFoundError:
+        return 0  # It ended: what it had is its parent's now.
     return sum(map(int, fields[11:15])) * 10_000.0
 
 
