@@ -12,7 +12,7 @@ package struct MarketMutations: Sendable {
 
     package var handlers: [MutationHandler] {
         [
-            MutationHandler(name: "market.purchase", pushable: true) { json in
+            MutationHandler(name: "market.purchase", pushable: true, isAlone: true) { json in
                 let order = try Order(reading: json)
                 return .init(args: order.args) { try await repository.purchase($0, order) }
             },
@@ -20,7 +20,7 @@ package struct MarketMutations: Sendable {
                 let order = try Order(redeeming: json)
                 return .init(args: order.args) { try await repository.redeem($0, order) }
             },
-            MutationHandler(name: "market.refund", pushable: true) { json in
+            MutationHandler(name: "market.refund", pushable: true, isAlone: true) { json in
                 let id = try json.identifier("transaction_id")
                 return .init(args: .object(["transaction_id": .string(id.text)])) {
                     try await repository.refund($0, transaction: id)

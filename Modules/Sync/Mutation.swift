@@ -47,13 +47,24 @@ package struct SignedMutation: Sendable {
     package let session: UUID?
     /// The first 16 bytes of the SHA-256 of the name and of the arguments with their defaults filled in: "the same request".
     package let fingerprint: [UInt8]
+    /// Where it stands among those of a push that are carried out in one transaction; nil: it has one of its own.
+    let together: PushedTogether.Place?
 
     package init(mutation: Mutation, user: UUID, device: UUID, session: UUID?, fingerprint: [UInt8]) {
+        self.init(
+            mutation: mutation, user: user, device: device, session: session, fingerprint: fingerprint, together: nil)
+    }
+
+    init(
+        mutation: Mutation, user: UUID, device: UUID, session: UUID?, fingerprint: [UInt8],
+        together: PushedTogether.Place?
+    ) {
         self.mutation = mutation
         self.user = user
         self.device = device
         self.session = session
         self.fingerprint = fingerprint
+        self.together = together
     }
 }
 

@@ -2,7 +2,7 @@ package import API
 import FoundationEssentials
 
 /// A queue of mutations as a client sends it, over REST or the socket: read whole (a malformed one is refused whole and
-/// nothing is kept), then carried out in order, each in a transaction of its own.
+/// nothing is kept), then carried out in order, as if each in a transaction of its own (decision 0045).
 package struct Push: Sendable {
     /// How many mutations one push may carry.
     package static let most = 500
@@ -45,19 +45,49 @@ package struct Push: Sendable {
             id: id, name: name, args: args, baseVersion: base, ageMilliseconds: age, sequence: sequence)
     }
 
+    /// How many share a transaction at most: so long others that write for this user wait for it.
+    private static let mostTogether = 32
+
     /// Carries them out. When the database goes away in the middle, what has been answered so far is returned and the
     /// client sends the rest again; when it does so before the first, it throws.
     package func carryOut(through dispatcher: MutationDispatcher, for caller: Caller) async throws -> [MutationResult] {
         var results: [MutationResult] = []
         results.reserveCapacity(mutations.count)
-        for mutation in mutations {
-            do {
-                let outcome = try await dispatcher.perform(mutation, for: caller, pushed: true)
-                results.append(MutationResult(id: mutation.id, outcome: outcome))
-            } catch let error where !results.isEmpty && (error as? Problem)?.status != 401 {
-                break
+        var rest = mutations[...]
+        while !rest.isEmpty {
+            let together = Array(rest.prefix(Self.mostTogether).prefix(while: dispatcher.isSociable))
+            if together.count > 1, let outcomes = await dispatcher.performTogether(together, for: caller) {
+                for (mutation, outcome) in zip(together, outcomes) {
+                    guard try take(outcome, of: mutation, &results) else { return results }
+                }
+                rest = rest.dropFirst(together.count)
+                continue
             }
+            // One that has a transaction of its own, or those of one that failed: by themselves, each behind the other's answer.
+            for mutation in rest.prefix(max(1, together.count)) {
+                let outcome: Result<Outcome, any Error>
+                do {
+                    outcome = .success(try await dispatcher.perform(mutation, for: caller, pushed: true))
+                } catch {
+                    outcome = .failure(error)
+                }
+                guard try take(outcome, of: mutation, &results) else { return results }
+            }
+            rest = rest.dropFirst(max(1, together.count))
         }
         return results
+    }
+
+    /// False: nothing that comes behind it may happen.
+    private func take(
+        _ outcome: Result<Outcome, any Error>, of mutation: Mutation, _ results: inout [MutationResult]
+    ) throws -> Bool {
+        switch outcome {
+        case .success(let outcome):
+            results.append(MutationResult(id: mutation.id, outcome: outcome))
+            return true
+        case .failure(let error) where results.isEmpty || (error as? Problem)?.status == 401: throw error
+        case .failure: return false
+        }
     }
 }

@@ -34,6 +34,9 @@ BY_DESIGN: dict[str, tuple[set[str], str]] = {
         {"device_presence"}, "what processes that died have left, every 30 s: as many rows as there are sockets"),
     "SELECT count(*) FROM user_ids": ({"users"}, "`audit`: of how many it will say that it has seen them"),
 }
+if not WHOLE:
+    BY_DESIGN["WHERE user_id > p_to ORDER BY user_id LIMIT p_limit"] = (
+        {"user_inventory", "recommendation_baskets"}, "a step of the recommendations' walk: 2,000 users, more than there are here")
 
 # Functions of which this may see nothing: what is full, happens to nobody or by chance, and what becomes a part of another function.
 NOT_REACHED = {"market_forget", "settings_forget", "focus_mark_unpaid", "setting_history_trim", "recommendation_marks"}

@@ -66,19 +66,13 @@ extension PostgresSync {
         _ signed: SignedMutation, _ args: RawJSON, refused: Problem? = nil, idTaken: [String] = [],
         refusal: (String, JSON) -> Problem? = { _, _ in nil }
     ) async throws -> Applied {
-        let m = signed.mutation
+        let call = MutationCall(signed: signed, args: args, refused: refused)
+        if let together = signed.together {
+            return try applied(signed, try await together.ask(call, of: database), refusal: refusal)
+        }
         let rows: Rows
         do {
-            rows = try await database.answering {
-                try await $0.write(
-                    for: signed.user,
-                    """
-                    SELECT \(raw: MutationResultRow.columns) FROM mutate(\(signed.session), \(signed.user), \
-                    \(signed.device), \(m.id), \(m.sequence), \(m.name), \(signed.fingerprint), \(args), \
-                    \(m.baseVersion), \(m.precondition?.versions), \(m.ageMilliseconds), \
-                    \(refused.map { RawJSON($0.json()) })) AS r
-                    """)
-            }
+            rows = try await database.answering { try await $0.write(for: signed.user, call.statement) }
         } catch let error as DatabaseError where error.constraint.map(idTaken.contains) == true {
             throw Problem.keyReused
         }
@@ -90,7 +84,13 @@ extension PostgresSync {
         _ signed: SignedMutation, _ rows: Rows, refusal: (String, JSON) -> Problem? = { _, _ in nil }
     ) throws -> Applied {
         guard let first = rows.first else { throw Problem.unauthenticated }
-        let row = try MutationResultRow(first)
+        return try applied(signed, first, refusal: refusal)
+    }
+
+    private func applied(
+        _ signed: SignedMutation, _ row: Row, refusal: (String, JSON) -> Problem?
+    ) throws -> Applied {
+        let row = try MutationResultRow(row)
         switch row.status {
         case "gone": throw Problem.unauthenticated
         case "reused":

@@ -82,6 +82,20 @@ BEGIN
 END
 $$;
 
+-- Several that were pushed, in one transaction, one after the other; each sees what those before it did. If one raises an error
+-- all are undone, and the server asks for each by itself.
+CREATE FUNCTION mutate_each(
+    p_session uuid, p_user uuid, p_device uuid, p_ids uuid[], p_seqs bigint[], p_names text[], p_fingerprints bytea[],
+    p_args json[], p_bases bigint[], p_ages_ms bigint[], p_refusals json[]
+) RETURNS SETOF mutation_result LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1 .. cardinality(p_ids) LOOP
+        RETURN NEXT mutate(p_session, p_user, p_device, p_ids[i], p_seqs[i], p_names[i], p_fingerprints[i], p_args[i],
+            p_bases[i], NULL, p_ages_ms[i], p_refusals[i]);
+    END LOOP;
+END
+$$;
+
 -- Whether this session may ask. What no device sent is whoever runs the server.
 CREATE FUNCTION mutation_allowed(p_session uuid, p_user uuid, p_device uuid) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
