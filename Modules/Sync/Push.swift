@@ -2,7 +2,7 @@ package import API
 import FoundationEssentials
 
 /// A queue of mutations as a client sends it, over REST or the socket: read whole (a malformed one is refused whole and
-/// nothing is kept), then carried out in order, as if each in a transaction of its own (decision 0045).
+/// nothing is kept), then carried out in order, as if each in a transaction of its own (decision 0046).
 package struct Push: Sendable {
     /// How many mutations one push may carry.
     package static let most = 500

@@ -32,7 +32,7 @@ class Plan:
         def walk(node: dict[str, Any], bounded: bool) -> Iterator[dict[str, Any]]:
             yield {**node, "bounded": bounded}
             for one in node.get("Plans", ()):
-                yield from walk(one, node["Node Type"] == "Limit" or bounded and node["Node Type"] == "LockRows")
+                yield from walk(one, node["Node Type"] == "Limit" or (bounded and node["Node Type"] == "LockRows"))
         return walk(json.loads(self.tree), False)
 
     def whole(self, tables: Iterable[str]) -> set[str]:
@@ -40,7 +40,7 @@ class Plan:
         return {node["Relation Name"] for node in self.nodes()
                 if node.get("Relation Name") in tables and (
                     node["Node Type"] == "Seq Scan"
-                    or node["Node Type"] in ("Index Scan", "Index Only Scan") and "Index Cond" not in node and not node["bounded"])}
+                    or (node["Node Type"] in ("Index Scan", "Index Only Scan") and "Index Cond" not in node and not node["bounded"]))}
 
     def indexes(self) -> set[str]:
         return {node["Index Name"] for node in self.nodes() if "Index Name" in node}

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pglast import ast, parse_plpgsql, parse_sql
 from pglast.parser import ParseError
 
+# A list of a type that the rules make.
+OWN_ARRAY = re.compile(r"\b(?!uuid|text|bigint|integer|json|bytea|boolean|timestamptz)\w+\[\]")
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -35,7 +38,7 @@ def written(sql: str) -> Iterator[Statement]:
                 yield Statement(name, options["as"][0].sval)
             else:
                 # Its parser knows no type of the database; and the cases of `mutate` are written when the rules are loaded.
-                text = sql[raw.stmt_location:raw.stmt_location + raw.stmt_len].replace("document[]", "text[]")
+                text = OWN_ARRAY.sub("text[]", sql[raw.stmt_location:raw.stmt_location + raw.stmt_len])
                 body = parse_plpgsql(text.replace("-- <a case for each mutation>", "WHEN '' THEN NULL;"))
                 yield from (Statement(name, text) for text in _queries(json.loads(json.dumps(body))))
 

@@ -64,8 +64,9 @@ BEGIN
         other_device_version =
             CASE WHEN s.device_id IS NOT DISTINCT FROM e.device_id THEN s.other_device_version ELSE s.version END
     FROM unnest(p_endings) AS e WHERE s.user_id = e.user_id AND s.id = e.session_id;
-    UPDATE focus_pause_state AS p SET is_paused = false
-    FROM unnest(p_endings) AS e WHERE p.user_id = e.user_id AND p.session_id = e.session_id AND p.is_paused;
+    -- Not by the index of what is paused, which would be read from one end to the other.
+    UPDATE focus_pause_state AS p SET is_paused = false FROM unnest(p_endings) AS e
+    WHERE p.user_id = e.user_id AND p.session_id = e.session_id AND p.is_paused IS DISTINCT FROM false;
     RETURN QUERY SELECT d.user_id, d.collection, d.id, d.version, d.body FROM focus_completed(
         ARRAY(SELECT e FROM unnest(p_endings) AS e WHERE e.status = 'completed')) AS d;
 END
