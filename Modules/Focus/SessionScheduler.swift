@@ -93,25 +93,31 @@ package final class SessionScheduler: Service {
                 if !users.hasFailed { worked() }
                 return max(.zero, [due.next, users.pause(at: .now), Self.longest].compactMap(\.self).min() ?? .zero)
             }
-            await settle(batches, &users)
-            return .zero
+            return await settle(batches, &users) ? .zero : DueUsers.later
         } catch {
             failed("What is due could not be looked up", error)
             return DueUsers.later
         }
     }
 
-    private func settle(_ batches: [[UUID]], _ users: inout DueUsers) async {
+    /// - Returns: whether the database took them.
+    private func settle(_ batches: [[UUID]], _ users: inout DueUsers) async -> Bool {
         await withTaskGroup(of: [(UUID, DueUsers.Fate)].self) { group in
             var waiting = batches[...]
+            var wasTaken = true
             for batch in waiting.prefix(Self.parallel) { group.addTask { await self.settle(batch[...]) } }
             waiting = waiting.dropFirst(Self.parallel)
             for await fates in group {
                 for (user, fate) in fates { users.note(user, fate, at: .now) }
                 // Of no use to ask for the others before it is known whether the database is there.
-                if fates.contains(where: { $0.1 == .notNow }) { waiting = [] }
+                if fates.contains(where: { $0.1 == .notNow }) {
+                    waiting = []
+                    wasTaken = false
+                }
                 if let batch = waiting.popFirst() { group.addTask { await self.settle(batch[...]) } }
             }
+            users.noteBatch(wasTaken: wasTaken)
+            return wasTaken
         }
     }
 

@@ -15,9 +15,15 @@ package final class SharedFeed: Service {
         var announced: Version = 0
         /// How far it was read; nil: not yet.
         var read: Version?
+        /// How many databases there were before this one.
+        var generation = 0
+        var failures = 0
 
         var isBehind: Bool { announced > read ?? 0 }
     }
+
+    /// Larger ones are read by each in turn, where they wait for room.
+    private static let largest = 16_384
 
     private let hub: Hub
     private let repository: any SyncRepository
@@ -52,7 +58,11 @@ package final class SharedFeed: Service {
     /// - Returns: how far the sockets are to be hinted. What lies beyond they are about to be sent.
     func found(_ version: Version, restored: Bool) -> Version {
         let read = state.withLock { state -> Version? in
-            if restored || state.read == nil { state = State(announced: version, read: version) }
+            if restored { state = State(announced: version, read: version, generation: state.generation + 1) }
+            if state.read == nil {
+                state.announced = max(state.announced, version)
+                state.read = version
+            }
             return state.read
         }
         guard let read, version > read else { return version }
@@ -68,6 +78,7 @@ package final class SharedFeed: Service {
                     try? await Task.sleep(for: pause)
                 } catch {
                     logger.debug("What all share could not be read", metadata: ["error": "\(error)"])
+                    giveUp()
                     try? await Task.sleep(for: pause * 5)
                 }
                 if state.withLock({ $0.isBehind }) { signal.yield() }
@@ -78,15 +89,36 @@ package final class SharedFeed: Service {
     }
 
     private func read() async throws {
-        let (announced, from) = state.withLock { ($0.announced, $0.read ?? max(0, $0.announced - 1)) }
-        let changes = try await repository.sharedChanges(beyond: from)
+        let before = state.withLock { $0 }
+        let changes = try await repository.sharedChanges(beyond: before.read ?? max(0, before.announced - 1))
         reads.increment()
-        if changes.continues, changes.documents.utf8.count <= UnsentBudget.small {
+        // Of another database, to which all others are led by the comparison that found it.
+        guard state.withLock({ $0.generation == before.generation }) else { return }
+        if changes.continues, changes.documents.utf8.count <= Self.largest {
             hub.deliver(changes)
         } else {
-            hub.hint(shared: max(announced, changes.version))
+            hub.hint(shared: max(before.announced, changes.version))
         }
         // Behind the delivery: until then a comparison of heads hints nobody beyond where they stand.
-        state.withLock { $0.read = max(announced, changes.version) }
+        finish(at: max(before.announced, changes.version), before.generation)
+    }
+
+    /// What cannot be read here for the second time everybody reads for themselves.
+    private func giveUp() {
+        let last = state.withLock { state -> State? in
+            state.failures += 1
+            return state.failures > 1 ? state : nil
+        }
+        guard let last else { return }
+        hub.hint(shared: last.announced)
+        finish(at: last.announced, last.generation)
+    }
+
+    private func finish(at version: Version, _ generation: Int) {
+        state.withLock { state in
+            guard state.generation == generation else { return }
+            state.read = version
+            state.failures = 0
+        }
     }
 }

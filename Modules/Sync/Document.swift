@@ -57,11 +57,15 @@ package struct SharedChanges: Sendable {
     package let documents: RawJSON
     package let time: Timestamp
 
-    /// - Parameter floor: below this, deleted documents are forgotten.
-    package init(previous: Version, version: Version, floor: Version, documents: [Document], time: Timestamp) {
+    /// - Parameters:
+    ///   - floor: below this, deleted documents are forgotten.
+    ///   - isWhole: whether these are all documents.
+    package init(
+        previous: Version, version: Version, floor: Version, isWhole: Bool, documents: [Document], time: Timestamp
+    ) {
         self.previous = previous
         self.version = version
-        continues = (floor...max(floor, version)).contains(previous)
+        continues = isWhole && (floor...max(floor, version)).contains(previous)
         self.documents = RawJSON(documents)
         self.time = time
     }

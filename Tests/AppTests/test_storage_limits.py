@@ -52,7 +52,9 @@ def test_a_hundred_and_first_device_takes_the_place_of_the_one_idle_longest_and_
     one = user.other_device(name="one more")
     assert len(names(one)) == 100 and "device 7" not in names(one) and {"sleeper", "Test device"} <= set(names(one))
     old.close()
-    shared_database.rows("DELETE FROM device_presence p USING devices d WHERE d.id = p.device_id AND d.name = 'sleeper'")
+    eventually(lambda: shared_database.value(
+        "SELECT NOT EXISTS (SELECT FROM device_presence p JOIN devices d ON d.id = p.device_id WHERE d.user_id = %s AND d.name = 'sleeper')",
+        [user.user["id"]]), what="the sleeper is gone")
     shared_database.rows(
         "UPDATE devices SET last_seen_at = last_seen_at - interval '9 days' WHERE user_id = %s AND name = 'sleeper'",
         [user.user["id"]])

@@ -192,9 +192,32 @@ private final class Told: Sendable {
         #expect(due.batches(of: stuck, at: start).isEmpty)
         #expect(due.batches(of: stuck, at: start + DueUsers.soon) == [[users[1]]])
         let later = due.batches(of: stuck, at: start + DueUsers.later)
-        #expect(later.map(\.count) == [1, 1, 1] && later.prefix(2) == [[users[0]], [users[2]]])
+        #expect(later.map(\.count) == [2, 1] && later.last == [users[0]])
+        #expect(later.first.map(Set.init) == [users[1], users[2]])
         // Settled by another process meanwhile.
         #expect(due.batches(of: [users[1]], at: start).isEmpty && !due.hasFailed)
         #expect(due.batches(of: [], at: start).isEmpty && due.pause(at: start) == nil)
+    }
+
+    @Test("While the database refuses, batches become smaller until one is taken, and nobody is put behind for it")
+    func refusedBatches() {
+        let users = (0..<450).map { _ in UUID.v7() }
+        let start = ContinuousClock.now
+        var due = DueUsers()
+        for user in users.prefix(200) { due.note(user, .notNow, at: start) }
+        due.noteBatch(wasTaken: false)
+        #expect(due.hasFailed && due.batches(of: users, at: start).map(\.count) == [100, 100, 50])
+        let later = due.batches(of: users, at: start + DueUsers.later)
+        #expect(later.map(\.count) == [100, 100, 100, 100, 50])
+        for user in users { due.note(user, .settled, at: start) }
+        due.noteBatch(wasTaken: true)
+        #expect(!due.hasFailed && due.batches(of: users, at: start).map(\.count) == [200, 200, 50])
+        // Down to one, who is then the one that fails.
+        for _ in 0..<8 { due.noteBatch(wasTaken: false) }
+        #expect(due.batches(of: users, at: start).count == DueUsers.mostBatches)
+        due.note(users[0], .notNow, at: start)
+        due.noteBatch(wasTaken: true)
+        let last = due.batches(of: Array(users.prefix(5)), at: start + DueUsers.later)
+        #expect(last.map(\.count) == [2, 2, 1] && last.last == [users[0]])
     }
 }

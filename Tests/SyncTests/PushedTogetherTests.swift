@@ -96,6 +96,25 @@ struct PushedTogetherTests {
         }
     }
 
+    @Test("What takes too long together is tried one by one: a queue goes on where the database is slow")
+    func slow() async throws {
+        try await withTestDatabase { database, url in
+            let ada = try await Person.register(database)
+            try await PostgresSession.run(
+                """
+                CREATE FUNCTION tire() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    IF EXISTS (SELECT FROM user_settings WHERE xmin = pg_current_xact_id()::xid) THEN
+                        RAISE EXCEPTION 'canceling statement due to statement timeout' USING ERRCODE = '57014';
+                    END IF;
+                    RETURN NEW;
+                END $$;
+                CREATE TRIGGER tired BEFORE INSERT ON user_settings FOR EACH ROW EXECUTE FUNCTION tire();
+                """, at: url)
+            let (results, announced) = try await push([set("a", 1), set("b", 2), set("c", 3)], as: ada)
+            #expect(statuses(results) == [.applied, .applied, .applied] && announced == [1, 2, 3])
+        }
+    }
+
     @Test("The connection is lost in the middle: nothing is lost, nothing is done twice, and the order stays")
     func lost() async throws {
         try await withTestDatabase { database, url in

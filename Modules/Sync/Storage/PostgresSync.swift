@@ -8,6 +8,9 @@ package struct PostgresSync: SyncRepository {
     /// For the epoch of the database as a whole.
     private static let nobody = UUID(uuid: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
 
+    /// More documents of all users are not read at once for everybody.
+    private static let mostShared = 500
+
     let database: Database
     private let views: [DocumentView]
     /// What they may find full.
@@ -64,7 +67,8 @@ package struct PostgresSync: SyncRepository {
             """
         let parts = views.filter { $0.owner == .everybody }.map { view -> SQL in
             """
-            SELECT \(sql: view.collection), id, value, version, 0, NULL FROM \(raw: view.view) WHERE version > \(version)
+            (SELECT \(sql: view.collection), id, value, version, 0, NULL FROM \(raw: view.view)
+            WHERE version > \(version) ORDER BY version LIMIT \(Self.mostShared + 1))
             """
         }
         let rows = try await database.answering { try await $0.read(([heads] + parts).joined(by: " UNION ALL ")) }
@@ -83,7 +87,8 @@ package struct PostgresSync: SyncRepository {
         guard let end else { throw Problem.unavailable() }
         return SharedChanges(
             previous: version, version: try end.decode("version"), floor: try end.decode("floor"),
-            documents: documents.sorted { $0.version < $1.version }, time: try end.decode("time"))
+            isWhole: documents.count <= Self.mostShared, documents: documents.sorted { $0.version < $1.version },
+            time: try end.decode("time"))
     }
 
     private static func read(_ rows: Rows) throws -> (heads: Heads, documents: [Document]) {

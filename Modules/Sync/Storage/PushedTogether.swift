@@ -81,8 +81,8 @@ package final class PushedTogether: Sendable {
                 for: first.call.signed.user, MutationCall.statement(all.map(\.call)))
             guard rows.count == all.count else { throw Broken() }
             for (row, one) in zip(rows, all) { one.continuation.resume(returning: row) }
-        } catch let error as DatabaseError where error.isUnavailable {
-            // To try each by itself would take as long once more.
+        } catch let error as DatabaseError where error.isUnavailable && error.sqlState != "57014" {
+            // To try each by itself would take as long once more. What took too long together may not take too long alone.
             for one in all { one.continuation.resume(throwing: Problem.unavailable()) }
         } catch {
             self.state.withLock { $0.isBroken = true }
